@@ -1,0 +1,204 @@
+/**
+ * The cluster as the decision sees it: one frozen snapshot of configuration and node records.
+ *
+ * Nothing here knows where the data came from (a file, etcd) and nothing is a live handle. Every
+ * object that an operator wrote keeps its `source`, so that an explanation can point at the line.
+ */
+import type { Address, Family } from './address.js';
+import type { CarriageKey, Mode, Plane, RuleResult } from './mode.js';
+import type { InterfaceAddress, Prefix } from './prefix.js';
+
+export const providers = [
+  'aws',
+  'gce',
+  'azure',
+  'openstack',
+  'hetzner',
+  'digitalocean',
+  'ibm',
+  'oci',
+  'alibaba',
+  'onprem',
+  'onprem-bgp',
+] as const;
+/** `onprem` is a plain L2/L3 fabric; `onprem-bgp` one whose routers learn the overlay prefixes. */
+export type Provider = (typeof providers)[number];
+
+/** Where in a configuration file something was written; line and column count from 1. */
+export interface SourceRef {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * What an operator (or later a cloud API) has confirmed about a zone or a node's attachment.
+ * Absent means unconfirmed, never "off".
+ */
+export interface Switches {
+  /**
+   * Does the underlay drop packets whose source or destination is not the NIC's own address?
+   * AWS source/destination check, OCI skipSourceDestCheck, OpenStack port security, IBM IP
+   * spoofing prevention, Hetzner vSwitch: one word for one behaviour.
+   */
+  readonly sourceDestinationCheck?: 'enabled' | 'disabled';
+  /** GCE canIpForward, Azure enableIPForwarding. */
+  readonly ipForwarding?: 'enabled' | 'disabled';
+  /** Does the fabric (VPC route table, user-defined route, top-of-rack) know the overlay prefixes? */
+  readonly fabricRoutes?: 'present' | 'absent';
+  /** What the security group or firewall admits from the other nodes. */
+  readonly firewall?: {
+    /** IP protocol 4. */
+    readonly ipip?: 'allowed' | 'blocked';
+    /** IP protocol 41 (IPv6 in IPv4). */
+    readonly ipv6InIpv4?: 'allowed' | 'blocked';
+    /** UDP to the VXLAN port. */
+    readonly vxlan?: 'allowed' | 'blocked';
+    /** Bare packets with overlay source addresses. */
+    readonly native?: 'allowed' | 'blocked';
+  };
+}
+
+export interface Zone {
+  readonly name: string;
+  readonly provider: Provider;
+  readonly region: string | undefined;
+  readonly subnets: readonly ZoneSubnet[];
+  readonly switches: Switches;
+  /** Largest IP packet in bytes that a NIC in this zone sends; undefined: the provider's default. */
+  readonly mtu: number | undefined;
+  readonly source?: SourceRef;
+}
+
+/** A subnet of a zone; subnets that share an L2 domain declare the same segment. */
+export interface ZoneSubnet {
+  readonly prefix: Prefix;
+  readonly segment: string | undefined;
+  readonly source?: SourceRef;
+}
+
+/** One end of a link: one zone, or every zone of a provider. */
+export type LinkEnd =
+  | { readonly kind: 'zone'; readonly zone: string }
+  | { readonly kind: 'provider'; readonly provider: Provider };
+
+/** What is known of the path between two zones (or providers), in both directions. */
+export interface Link {
+  readonly ends: readonly [LinkEnd, LinkEnd];
+  /** Largest IP packet in bytes that crosses it. */
+  readonly mtu: number | undefined;
+  /** The modes it carries; undefined: whatever the providers' facts say. */
+  readonly modes: readonly Mode[] | undefined;
+  /** May tunnel packets travel between public addresses, unencrypted? */
+  readonly allowPublic: boolean;
+  readonly note: string | undefined;
+  readonly source?: SourceRef;
+}
+
+/** Which nodes one side of a rule speaks of; every field given must hold, any value of a list may. */
+export interface Selector {
+  readonly zones?: readonly string[];
+  readonly regions?: readonly string[];
+  readonly providers?: readonly Provider[];
+  readonly subnets?: readonly Prefix[];
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  readonly nodes?: readonly string[];
+}
+
+export const relationSubjects = ['zone', 'subnet', 'segment', 'region', 'provider'] as const;
+export type RelationSubject = (typeof relationSubjects)[number];
+/** How the two nodes must stand to each other, e.g. `{ zone: 'different', region: 'same' }`. */
+export type Relations = Readonly<Partial<Record<RelationSubject, 'same' | 'different'>>>;
+
+/** An ordered rule; the first whose conditions all hold decides. */
+export interface Rule {
+  readonly name: string;
+  readonly from?: Selector;
+  readonly to?: Selector;
+  /** Two selectors that may match either way round. */
+  readonly between?: readonly [Selector, Selector];
+  readonly relations: Relations;
+  readonly family?: Family;
+  readonly mode: RuleResult;
+  /** Use the mode although the facts call it infeasible. */
+  readonly force: boolean;
+  readonly reason: string | undefined;
+  readonly source?: SourceRef;
+}
+
+/** What a node can receive, by carriage; a missing key means `kernel`. */
+export type Accepts = Readonly<Partial<Record<CarriageKey, Plane>>>;
+
+export interface ClusterNode {
+  readonly name: string;
+  readonly zone: string;
+  /** Addresses that the other nodes of the underlay reach it by, with their masks. */
+  readonly underlay: readonly InterfaceAddress[];
+  readonly publicAddresses: readonly Address[];
+  /** Prefixes of workload addresses that this node owns. */
+  readonly overlay: readonly Prefix[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Overrides the zone's, field by field. */
+  readonly switches: Switches;
+  /** NIC MTU in bytes; undefined: the zone's. */
+  readonly mtu: number | undefined;
+  readonly accepts: Accepts;
+  /** A record kept only so that explanations can say that its owner has left. */
+  readonly withdrawn: boolean;
+  readonly source?: SourceRef;
+}
+
+export interface Cluster {
+  readonly name: string;
+  /** Grows with every change; equal revisions of one store mean equal content. */
+  readonly revision: number;
+  /** The pools that node prefixes are taken from; unknown addresses inside are unreachable. */
+  readonly pools: readonly Prefix[];
+  readonly vxlan: { readonly vni: number; readonly port: number };
+  readonly zones: ReadonlyMap<string, Zone>;
+  readonly links: readonly Link[];
+  readonly rules: readonly Rule[];
+  readonly nodes: NodeTable;
+}
+
+/** Reading access to the nodes; a snapshot with one more node shares all the others. */
+export interface NodeTable {
+  readonly size: number;
+  get(name: string): ClusterNode | undefined;
+  values(): IterableIterator<ClusterNode>;
+}
+
+/**
+ * What only the node itself can know; facts of the snapshot of the agent that runs there. An
+ * explanation for another node has none of them and says so.
+ */
+export interface LocalFacts {
+  /** Name of the node whose kernel this is. */
+  readonly node: string;
+  /** NIC that holds the underlay address of the family. */
+  readonly nics: Readonly<Partial<Record<Family, Nic>>>;
+  /** The kernel's own routes to other nodes' underlay addresses, by address text. */
+  readonly underlayRoutes: ReadonlyMap<string, UnderlayRoute>;
+}
+
+export interface Nic {
+  readonly name: string;
+  readonly mtu: number;
+}
+
+export interface UnderlayRoute {
+  readonly device: string;
+  /** Undefined when the destination is on link. */
+  readonly gateway: Address | undefined;
+}
+
+/** All that `decide` looks at. */
+export interface Snapshot {
+  readonly cluster: Cluster;
+  readonly local: LocalFacts | undefined;
+}
+
+/** The node's underlay address of a family. */
+export function underlayAddress(node: ClusterNode, family: Family): InterfaceAddress | undefined {
+  return node.underlay.find((entry) => entry.address.family === family);
+}

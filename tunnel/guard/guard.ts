@@ -1,0 +1,48 @@
+/**
+ * The guard: the packet filter that lets tunnel packets in only from cluster nodes, and only with
+ * inner sources that belong to the sender. No guard, no tunnel: the agent brings no tunnel device
+ * up before `apply` has succeeded.
+ */
+import type { Address } from '../../encap/address.js';
+import type { Prefix } from '../../encap/prefix.js';
+
+export interface GuardPeer {
+  readonly node: string;
+  /** Outer sources it sends from: underlay and, where a link allows it, public addresses. */
+  readonly outerSources: readonly Address[];
+  /** Inner sources that are its own: overlay prefixes and node addresses as host prefixes. */
+  readonly innerSources: readonly Prefix[];
+  /** Overlay prefixes that may arrive from it without encapsulation. */
+  readonly nativeSources: readonly Prefix[];
+}
+
+export interface GuardSpec {
+  readonly vxlan: readonly { readonly vni: number; readonly port: number }[];
+  /** This node's own addresses that tunnel packets are sent to. */
+  readonly localAddresses: readonly Address[];
+  readonly peers: readonly GuardPeer[];
+  /** NICs that native overlay packets may arrive on. */
+  readonly nics: readonly string[];
+  /** Our tunnel devices. */
+  readonly tunnelDevices: readonly string[];
+  /** Every overlay pool: overlay sources are checked against these. */
+  readonly pools: readonly Prefix[];
+  /** This node's own overlay prefixes: what its workloads may use as a source. */
+  readonly ownPrefixes: readonly Prefix[];
+  /** All node addresses of the cluster: workloads may not send tunnel packets there. */
+  readonly nodeAddresses: readonly Address[];
+  /** Workloads may not reach 169.254.169.254 and fd00:ec2::254. */
+  readonly blockMetadata: boolean;
+}
+
+export interface Guard {
+  readonly backend: 'nftables' | 'iptables' | 'memory';
+  /** Makes the kernel's rules exactly these, atomically; the old ones hold until then. */
+  apply(spec: GuardSpec): Promise<void>;
+  /** Does the kernel hold exactly what was applied last? The text says what differs. */
+  verify(spec: GuardSpec): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
+  /** Packets dropped so far, by reason. */
+  counters(): Promise<Readonly<Record<string, number>>>;
+  /** Removes all of it and nothing else. */
+  remove(): Promise<void>;
+}
