@@ -47,8 +47,8 @@ t.test(
         { namespace: a, device: 'eth0', addresses: ['192.0.2.1/24', '2001:db8::1/64'], mtu: 1400 },
         { namespace: b, device: 'eth1', addresses: ['192.0.2.2/24', '2001:db8::2/64'] },
       );
-      t.equal(a.tryRun('ping', ['-c1', '-W2', '192.0.2.2']).status, 0);
-      t.equal(a.tryRun('ping', ['-c1', '-W2', '2001:db8::2']).status, 0);
+      t.equal(a.tryRun('ping', ['-c1', '-W5', '192.0.2.2']).status, 0);
+      t.equal(a.tryRun('ping', ['-c1', '-W5', '2001:db8::2']).status, 0);
       const links = a.ipJson<{ ifname: string; mtu: number }[]>('link', 'show', 'eth0');
       t.equal(links[0]?.mtu, 1400);
       b.sysctl({ 'net/ipv4/ip_forward': 1 });

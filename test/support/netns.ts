@@ -60,6 +60,11 @@ export function createNamespace(t: Teardown): Namespace {
   const namespace = handle(name);
   t.teardown(() => namespace.delete());
   namespace.ip('link set lo up');
+  // Without duplicate address detection, link-local addresses work at once.
+  namespace.sysctl({
+    'net/ipv6/conf/all/accept_dad': 0,
+    'net/ipv6/conf/default/accept_dad': 0,
+  });
   return namespace;
 }
 
@@ -83,6 +88,17 @@ export function vethPair(a: VethEnd, b: VethEnd): void {
       lines.push(`addr add ${address} dev ${end.device}${address.includes(':') ? ' nodad' : ''}`);
     end.namespace.ip(...lines, `link set ${end.device} up`);
   }
+  for (const end of [a, b]) waitUntilUp(end);
+}
+
+/** The kernel reports a carrier up to a second late, and IPv6 drops packets until it has. */
+function waitUntilUp(end: VethEnd): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (const deadline = Date.now() + 5_000; Date.now() < deadline; Atomics.wait(pause, 0, 0, 20)) {
+    const [link] = end.namespace.ipJson<{ operstate: string }[]>('link', 'show', end.device);
+    if (link?.operstate === 'UP') return;
+  }
+  throw new Error(`${end.device} in ${end.namespace.name} has no carrier after 5 s`);
 }
 
 function handle(name: string): Namespace {
