@@ -1,0 +1,203 @@
+/**
+ * The decision: from one node to one overlay prefix, which way its packets go.
+ *
+ * A packet's question walks six steps. `local`: is the prefix our own? `membership`: who owns it,
+ * and which outer addresses could reach the owner? `rule`: what does the operator ask for?
+ * `feasible`: which modes does the underlay of both ends permit? `next-hop`: where does the packet
+ * leave? `mtu`: how large may it be? Each step passes, excludes or decides; the trail of steps is
+ * the execution itself.
+ */
+import type { Family } from './address.js';
+import type { ClusterNode, Snapshot } from './cluster.js';
+import { underlayAddress } from './cluster.js';
+import { candidates } from './feasible.js';
+import { innerMtu, overheadItems } from './mtu.js';
+import { pathLimits, pathMtu } from './path-mtu.js';
+import type { Prefix } from './prefix.js';
+import type { Site } from './relation.js';
+import { siteOf } from './relation.js';
+import type { RuleTrial } from './rules.js';
+import { ruleMismatch } from './rules.js';
+import type { Candidate, Decision, NextHop, OuterEnds, Step, Verdict } from './trail.js';
+import type { UnderlayTable } from './underlay/index.js';
+import { underlayFacts } from './underlay/index.js';
+
+export interface Question {
+  readonly from: ClusterNode;
+  readonly prefix: Prefix;
+  /** Owner of the prefix; undefined when no node has it. */
+  readonly owner: ClusterNode | undefined;
+}
+
+export interface DecideOptions {
+  /** The underlay facts to believe; the built-in table unless a what-if asks otherwise. */
+  readonly facts?: UnderlayTable;
+}
+
+export function decide(
+  snapshot: Snapshot,
+  question: Question,
+  options: DecideOptions = {},
+): Decision {
+  const { from, prefix, owner } = question;
+  const facts = options.facts ?? underlayFacts;
+  const trail: Step[] = [];
+  const finish = (verdict: Verdict): Decision => ({
+    from: from.name,
+    prefix,
+    owner: owner?.name,
+    verdict,
+    trail,
+  });
+
+  const own = owner?.name === from.name;
+  trail.push({ name: 'local', outcome: own ? 'decide' : 'pass', owner: owner?.name });
+  if (own) return finish({ kind: 'local' });
+
+  const membership = membershipStep(from, owner);
+  trail.push(membership);
+  if (owner === undefined || membership.problem !== undefined)
+    return finish({ kind: 'unreachable', reason: membership.problem ?? 'unknown' });
+
+  const pair = {
+    from: siteOf(snapshot.cluster, from),
+    to: siteOf(snapshot.cluster, owner),
+    family: prefix.family,
+  };
+  const rule = ruleStep(snapshot, pair);
+  trail.push(rule);
+  if (rule.result === 'deny' && rule.rule !== undefined)
+    return finish({ kind: 'deny', rule: rule.rule });
+
+  const context = { cluster: snapshot.cluster, local: snapshot.local, facts };
+  const all = candidates({
+    ...context,
+    from: pair.from,
+    to: pair.to,
+    inner: prefix.family,
+    ends: membership.ends,
+    wanted: rule.result,
+    rule: rule.rule,
+  });
+  const feasible = all.find((candidate) => candidate.exclusions.length === 0);
+  const forced = feasible === undefined && rule.rule?.force === true;
+  const chosen = feasible ?? (forced ? all.find((entry) => forceable(entry)) : undefined);
+  trail.push({
+    name: 'feasible',
+    outcome: chosen === undefined ? 'decide' : 'exclude',
+    candidates: all,
+    chosen,
+    forced: forced && chosen !== undefined,
+  });
+  if (chosen === undefined) return finish({ kind: 'unreachable', reason: 'no-mode' });
+
+  const ends = membership.ends.find((entry) => entry.family === chosen.carriage.outer)!;
+  const nextHop = nextHopFor(snapshot, { from, chosen, ends });
+  trail.push({
+    name: 'next-hop',
+    outcome: nextHop === undefined ? 'decide' : 'pass',
+    nextHop,
+  });
+  if (nextHop === undefined) return finish({ kind: 'unreachable', reason: 'no-underlay-route' });
+
+  const limits = pathLimits(context, {
+    from: pair.from,
+    to: pair.to,
+    family: chosen.carriage.outer,
+  });
+  const path = pathMtu(limits);
+  const mtu = innerMtu(path, chosen.carriage);
+  trail.push({
+    name: 'mtu',
+    outcome: 'decide',
+    ledger: { limits, path, overhead: overheadItems(chosen.carriage), inner: mtu },
+  });
+  return finish({
+    kind: 'forward',
+    mode: chosen.carriage.mode,
+    carriage: chosen.carriage,
+    plane: chosen.plane,
+    ends: chosen.carriage.mode === 'native' ? undefined : ends,
+    nextHop,
+    mtu,
+  });
+}
+
+type MembershipStep = Extract<Step, { readonly name: 'membership' }>;
+
+function membershipStep(from: ClusterNode, owner: ClusterNode | undefined): MembershipStep {
+  const step = (
+    problem: MembershipStep['problem'],
+    ends: readonly OuterEnds[] = [],
+  ): MembershipStep => ({
+    name: 'membership',
+    outcome: problem === undefined ? 'pass' : 'decide',
+    owner: owner?.name,
+    problem,
+    ends,
+  });
+  if (owner === undefined) return step('unknown');
+  if (owner.withdrawn) return step('withdrawn');
+  const ends: OuterEnds[] = [];
+  for (const family of [4, 6] as const) {
+    const pair = outerEnds(from, owner, family);
+    if (pair !== undefined) ends.push(pair);
+  }
+  return ends.length === 0 ? step('no-common-address') : step(undefined, ends);
+}
+
+/** Private first; a public address only of a node that has no other of the family. */
+function outerEnds(from: ClusterNode, owner: ClusterNode, family: Family): OuterEnds | undefined {
+  const local = underlayAddress(from, family)?.address;
+  if (local === undefined) return undefined;
+  const underlay = underlayAddress(owner, family)?.address;
+  const published = owner.publicAddresses.find((address) => address.family === family);
+  const remote = underlay ?? published;
+  if (remote === undefined) return undefined;
+  return { family, local, remote, public: remote.text === published?.text };
+}
+
+type RuleStep = Extract<Step, { readonly name: 'rule' }>;
+
+function ruleStep(
+  snapshot: Snapshot,
+  pair: { readonly from: Site; readonly to: Site; readonly family: Family },
+): RuleStep {
+  const trials: RuleTrial[] = [];
+  for (const rule of snapshot.cluster.rules) {
+    const mismatch = ruleMismatch(rule, pair);
+    trials.push({ rule, mismatch });
+    if (mismatch !== undefined) continue;
+    const outcome = rule.mode === 'deny' ? 'decide' : 'pass';
+    return { name: 'rule', outcome, trials, rule, result: rule.mode };
+  }
+  return { name: 'rule', outcome: 'pass', trials, rule: undefined, result: 'auto' };
+}
+
+/** `force` overrides beliefs, not what no packet can do: have no address, or no receiver. */
+function forceable(candidate: Candidate): boolean {
+  return candidate.exclusions.every(
+    (exclusion) =>
+      exclusion.code !== 'rule' &&
+      exclusion.code !== 'no-outer-address' &&
+      exclusion.code !== 'public' &&
+      exclusion.code !== 'mtu' &&
+      !(exclusion.code === 'accepts' && exclusion.plane === 'none'),
+  );
+}
+
+function nextHopFor(
+  snapshot: Snapshot,
+  way: { readonly from: ClusterNode; readonly chosen: Candidate; readonly ends: OuterEnds },
+): NextHop | undefined {
+  const { chosen, ends } = way;
+  const local = snapshot.local?.node === way.from.name ? snapshot.local : undefined;
+  if (chosen.carriage.mode !== 'native') return { kind: 'tunnel', ends };
+  const device = local?.nics[ends.family]?.name;
+  if (chosen.adjacent) return { kind: 'adjacent', via: ends.remote, device };
+  if (local === undefined) return { kind: 'routed', via: undefined, device: undefined };
+  const route = local.underlayRoutes.get(ends.remote.text);
+  if (route === undefined) return undefined;
+  // On link without a gateway: the owner answers for itself, as the overlay address would not.
+  return { kind: 'routed', via: route.gateway ?? ends.remote, device: route.device };
+}

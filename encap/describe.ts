@@ -1,0 +1,237 @@
+/**
+ * The trail in words: one heading a step and the lines below it. Formatting of terminals (colours,
+ * columns) is the command line's; the words are made here, so that every output says the same.
+ */
+import type { Link, Rule, SourceRef } from './cluster.js';
+import type { Mismatch } from './rules.js';
+import type { Carriage } from './mode.js';
+import type { Candidate, Exclusion, MtuLimit, Step, Verdict } from './trail.js';
+import type { Fact, Need } from './underlay/fact.js';
+
+export interface StepText {
+  readonly step: Step['name'];
+  readonly summary: string;
+  readonly lines: readonly string[];
+}
+
+export function describeStep(step: Step): StepText {
+  switch (step.name) {
+    case 'local':
+      return {
+        step: step.name,
+        summary: step.outcome === 'decide' ? "the prefix is this node's own" : 'not our own',
+        lines: [],
+      };
+    case 'membership':
+      return { step: step.name, summary: membershipSummary(step), lines: membershipLines(step) };
+    case 'rule':
+      return { step: step.name, summary: ruleSummary(step), lines: ruleLines(step) };
+    case 'feasible':
+      return {
+        step: step.name,
+        summary:
+          step.chosen === undefined
+            ? 'no mode is left'
+            : `${describeCarriage(step.chosen.carriage)}${step.forced ? ', forced by the rule against the facts below' : ''}`,
+        lines: step.candidates.flatMap((candidate) => candidateLines(candidate, step.chosen)),
+      };
+    case 'next-hop':
+      return { step: step.name, summary: nextHopSummary(step), lines: [] };
+    case 'mtu': {
+      const { ledger } = step;
+      const overhead = ledger.overhead.map((item) => `${item.header} ${item.bytes}`).join(' + ');
+      return {
+        step: step.name,
+        summary: `${ledger.path}${overhead === '' ? '' : ` − (${overhead})`} = ${ledger.inner}`,
+        lines: ledger.limits.map(describeLimit),
+      };
+    }
+  }
+}
+
+export function describeVerdict(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'local':
+      return 'local';
+    case 'deny':
+      return `denied by rule ${verdict.rule.name}`;
+    case 'unreachable':
+      return `unreachable: ${unreachableReasons[verdict.reason]}`;
+    case 'forward':
+      return `${describeCarriage(verdict.carriage)}, MTU ${verdict.mtu}`;
+  }
+}
+
+const unreachableReasons = {
+  unknown: 'no node owns it',
+  withdrawn: 'its owner has been withdrawn',
+  'no-common-address': 'the two nodes have no underlay address of a common family',
+  'no-mode': 'every mode is excluded',
+  'no-underlay-route': "this kernel has no route to the owner's underlay address",
+} as const;
+
+/** `vxlan over IPv4`, `ipip`, `native`. */
+export function describeCarriage(carriage: Carriage): string {
+  const { mode, outer, inner } = carriage;
+  if (mode === 'native') return 'native';
+  if (mode === 'vxlan') return `vxlan over IPv${outer}`;
+  return outer === 4 && inner === 4 ? 'ipip' : `ipip, IPv${inner} in IPv${outer}`;
+}
+
+export function describeFact(fact: Fact): string {
+  return `${fact.text} (${fact.source}, ${fact.mark})`;
+}
+
+export function describeSource(source: SourceRef | undefined): string {
+  return source === undefined ? 'built in' : `${source.file}:${source.line}`;
+}
+
+export function describeRule(rule: Rule): string {
+  return `${rule.name} (${describeSource(rule.source)})`;
+}
+
+export function describeExclusion(exclusion: Exclusion): string {
+  switch (exclusion.code) {
+    case 'rule':
+      return `rule ${exclusion.rule.name} asks for ${exclusion.wanted}`;
+    case 'no-outer-address':
+      return `no IPv${exclusion.family} underlay address on both ends`;
+    case 'provider-forbids':
+    case 'unconfirmed':
+      return `${exclusion.end} (${exclusion.provider}): ${describeFact(exclusion.fact)}`;
+    case 'switch':
+      return `${exclusion.end}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}: ${describeFact(exclusion.fact)}`;
+    case 'firewall':
+      return `${exclusion.end}: its firewall blocks ${exclusion.traffic}`;
+    case 'other-subnet':
+      return `the nodes are in different subnets: ${describeFact(exclusion.fact)}`;
+    case 'foreign-fabric':
+      return 'a peering or VPN routes only node prefixes unless the link lists native';
+    case 'link':
+      return `${describeLink(exclusion.link)} carries only ${exclusion.link.modes?.join(', ')}`;
+    case 'public':
+      return `${exclusion.remote.text} is a public address: it would travel unencrypted over the internet, and no link says allowPublic`;
+    case 'accepts':
+      return exclusion.plane === 'none'
+        ? `${exclusion.end} cannot receive it`
+        : `${exclusion.end} does it in userspace only, which auto passes over`;
+    case 'mtu':
+      return `only ${exclusion.mtu} bytes would be left, below ${exclusion.minimum}`;
+  }
+}
+
+export function describeNeed(need: Need): string {
+  switch (need.switch) {
+    case 'sourceDestinationCheck':
+      return 'sourceDestinationCheck must be disabled';
+    case 'ipForwarding':
+      return 'ipForwarding must be enabled';
+    case 'fabricRoutes':
+      return 'fabricRoutes must be present';
+  }
+}
+
+export function describeMismatch(mismatch: Mismatch): string {
+  switch (mismatch.kind) {
+    case 'family':
+      return `family differs: the rule is for IPv${mismatch.wanted}`;
+    case 'relation':
+      return `${mismatch.subject} is not ${mismatch.wanted === 'same' ? 'the same' : 'different'}`;
+    case 'selector': {
+      const field = mismatch.field.replace(/s$/, '');
+      const side = mismatch.side === 'between' ? '' : ` (${mismatch.side})`;
+      return `${field} differs${side}: wants ${mismatch.wanted}, is ${mismatch.actual}`;
+    }
+  }
+}
+
+export function describeLink(link: Link): string {
+  const [a, b] = link.ends.map((end) => (end.kind === 'zone' ? end.zone : end.provider));
+  return `link ${a} – ${b} (${describeSource(link.source)})`;
+}
+
+function describeLimit(limit: MtuLimit): string {
+  const names = {
+    'own-nic': 'own NIC',
+    'peer-nic': "peer's NIC",
+    link: 'link',
+    'inter-region': 'between regions',
+    external: 'to another provider',
+  } as const;
+  const { because } = limit;
+  const why =
+    because === undefined
+      ? ''
+      : 'mark' in because
+        ? `: ${describeFact(because)}`
+        : `: ${because.note ?? describeLink(because)}`;
+  return `${names[limit.what]} ${limit.bytes}${why}`;
+}
+
+type StepNamed<N extends Step['name']> = Extract<Step, { readonly name: N }>;
+
+function membershipSummary(step: StepNamed<'membership'>): string {
+  switch (step.problem) {
+    case 'unknown':
+      return 'no node owns an overlay prefix that holds it';
+    case 'withdrawn':
+      return `its owner ${step.owner} has been withdrawn`;
+    case 'no-common-address':
+      return `${step.owner} has no underlay address of a family that this node has`;
+    case undefined:
+      return `owned by ${step.owner}`;
+  }
+}
+
+function membershipLines(step: StepNamed<'membership'>): readonly string[] {
+  return step.ends.map(
+    (end) =>
+      `outer IPv${end.family}: ${end.local.text} → ${end.remote.text}${end.public ? ' (public)' : ''}`,
+  );
+}
+
+function ruleSummary(step: StepNamed<'rule'>): string {
+  if (step.rule === undefined)
+    return step.trials.length === 0
+      ? 'no rules: auto'
+      : 'no rule matched: the default, auto, applies';
+  return `${describeRule(step.rule)} matched: ${step.result}`;
+}
+
+function ruleLines(step: StepNamed<'rule'>): readonly string[] {
+  return step.trials.map(({ rule, mismatch }) =>
+    mismatch === undefined
+      ? `✓ ${describeRule(rule)}: matched${rule.reason === undefined ? '' : ` — ${rule.reason}`}`
+      : `✗ ${describeRule(rule)}: ${describeMismatch(mismatch)}`,
+  );
+}
+
+function candidateLines(candidate: Candidate, chosen: Candidate | undefined): readonly string[] {
+  const name = `${describeCarriage(candidate.carriage)} (+${candidate.overheadBytes} B)`;
+  if (candidate === chosen)
+    return [
+      `✓ ${name}: chosen`,
+      ...[...new Set(candidate.facts)].map((fact) => `    ${describeFact(fact)}`),
+      ...candidate.exclusions.map((exclusion) => `    against: ${describeExclusion(exclusion)}`),
+    ];
+  if (candidate.exclusions.length === 0) return [`· ${name}: possible, but costs more`];
+  return [
+    `✗ ${name}: excluded`,
+    ...candidate.exclusions.map((exclusion) => `    ${describeExclusion(exclusion)}`),
+  ];
+}
+
+function nextHopSummary(step: StepNamed<'next-hop'>): string {
+  const { nextHop } = step;
+  if (nextHop === undefined) return "this kernel has no route to the owner's underlay address";
+  switch (nextHop.kind) {
+    case 'adjacent':
+      return `adjacent: ${nextHop.via.text}${nextHop.device === undefined ? '' : ` on ${nextHop.device}`}`;
+    case 'routed':
+      return nextHop.via === undefined
+        ? 'routed by the fabric; the gateway is known only on the node itself'
+        : `routed: via ${nextHop.via.text} on ${nextHop.device}`;
+    case 'tunnel':
+      return `tunnel ${nextHop.ends.local.text} → ${nextHop.ends.remote.text}`;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * How two nodes stand to each other on the underlay: the subnets they are in, whether they share
+ * an L2 segment, and the link between their zones.
+ */
+import type { Family } from './address.js';
+import type {
+  Cluster,
+  ClusterNode,
+  Link,
+  LinkEnd,
+  RelationSubject,
+  Switches,
+  Zone,
+  ZoneSubnet,
+} from './cluster.js';
+import { underlayAddress } from './cluster.js';
+import { familyBits } from './address.js';
+import type { UnderlayFacts } from './underlay/fact.js';
+import type { Prefix } from './prefix.js';
+import { prefixContains, prefixOf } from './prefix.js';
+
+/** A node with what its zone adds to it; made once a node and snapshot. */
+export interface Site {
+  readonly node: ClusterNode;
+  readonly zone: Zone;
+  /** The zone's switches with the node's own on top. */
+  readonly switches: Switches;
+}
+
+const sites = new WeakMap<ClusterNode, Site>();
+
+export function siteOf(cluster: Cluster, node: ClusterNode): Site {
+  const zone = cluster.zones.get(node.zone);
+  if (zone === undefined)
+    throw new RangeError(`node ${node.name} is in no known zone: ${node.zone}`);
+  const cached = sites.get(node);
+  if (cached?.zone === zone) return cached;
+  const firewall = { ...zone.switches.firewall, ...node.switches.firewall };
+  const site: Site = {
+    node,
+    zone,
+    switches: { ...zone.switches, ...node.switches, firewall },
+  };
+  sites.set(node, site);
+  return site;
+}
+
+/** The declared subnet of the node's zone that holds its address. */
+export function zoneSubnet(site: Site, family: Family): ZoneSubnet | undefined {
+  const own = underlayAddress(site.node, family);
+  if (own === undefined) return undefined;
+  return site.zone.subnets.find((subnet) => prefixContains(subnet.prefix, own.address));
+}
+
+/** The subnet for rules: the zone's declared one, else the one that the address's own mask makes. */
+export function subnetOf(site: Site, family: Family): Prefix | undefined {
+  const own = underlayAddress(site.node, family);
+  if (own === undefined) return undefined;
+  return zoneSubnet(site, family)?.prefix ?? prefixOf(own.address, own.length);
+}
+
+/**
+ * One L2 domain: the same declared segment; else the same zone, equal masks shorter than a host's
+ * and equal networks. Masks alone would join two racks that both use 192.168.1.0/24, and a
+ * one-sided test would let A think B near while B thinks A far.
+ */
+export function sameSegment(a: Site, b: Site, family: Family): boolean {
+  const segmentA = zoneSubnet(a, family)?.segment;
+  const segmentB = zoneSubnet(b, family)?.segment;
+  if (segmentA !== undefined || segmentB !== undefined) return segmentA === segmentB;
+  if (a.zone.name !== b.zone.name) return false;
+  const ownA = underlayAddress(a.node, family);
+  const ownB = underlayAddress(b.node, family);
+  if (ownA === undefined || ownB === undefined) return false;
+  if (ownA.length !== ownB.length || ownA.length === familyBits(family)) return false;
+  return prefixContains(prefixOf(ownA.address, ownA.length), ownB.address);
+}
+
+/** As `sameSegment`, but only where both providers' networks really are L2 there. */
+export function adjacent(a: Site, b: Site, options: AdjacencyOptions): boolean {
+  const { family, factsA, factsB } = options;
+  for (const [site, facts] of [
+    [a, factsA],
+    [b, factsB],
+  ] as const) {
+    if (facts.layer2.domain === 'none') return false;
+    if (facts.layer2.domain === 'declared' && zoneSubnet(site, family)?.segment === undefined)
+      return false;
+  }
+  return sameSegment(a, b, family);
+}
+
+export interface AdjacencyOptions {
+  readonly family: Family;
+  readonly factsA: UnderlayFacts;
+  readonly factsB: UnderlayFacts;
+}
+
+/** Is the relation that a rule names the same for both nodes? Undefined regions are never the same. */
+export function sameSubject(a: Site, b: Site, subject: RelationSubject, family: Family): boolean {
+  switch (subject) {
+    case 'zone':
+      return a.zone.name === b.zone.name;
+    case 'provider':
+      return a.zone.provider === b.zone.provider;
+    case 'region':
+      return a.zone.region === b.zone.region && a.zone.region !== undefined;
+    case 'segment':
+      return sameSegment(a, b, family);
+    case 'subnet':
+      return a.zone.name === b.zone.name && subnetOf(a, family)?.text === subnetOf(b, family)?.text;
+  }
+}
+
+/** The link between two zones; one that names both zones beats one that names providers. */
+export function linkBetween(cluster: Cluster, a: Zone, b: Zone): Link | undefined {
+  let pairs = linkIndex.get(cluster.links);
+  if (pairs === undefined) linkIndex.set(cluster.links, (pairs = new Map()));
+  const key = `${a.name}\n${b.name}`;
+  if (pairs.has(key)) return pairs.get(key);
+  let best: Link | undefined;
+  let bestScore = -1;
+  for (const link of cluster.links) {
+    const score = linkScore(link, a, b);
+    if (score > bestScore) [best, bestScore] = [link, score];
+  }
+  pairs.set(key, best);
+  return best;
+}
+
+const linkIndex = new WeakMap<readonly Link[], Map<string, Link | undefined>>();
+
+/** Number of ends named as zones, or -1 when the link is not between the two. */
+function linkScore(link: Link, a: Zone, b: Zone): number {
+  const [left, right] = link.ends;
+  const score = Number(left.kind === 'zone') + Number(right.kind === 'zone');
+  const matches =
+    (endMatches(left, a) && endMatches(right, b)) || (endMatches(left, b) && endMatches(right, a));
+  if (!matches) return -1;
+  // A link from a provider to itself speaks of different zones, not of the inside of each.
+  if (a.name === b.name && score < 2) return -1;
+  return score;
+}
+
+function endMatches(end: LinkEnd, zone: Zone): boolean {
+  return end.kind === 'zone' ? end.zone === zone.name : end.provider === zone.provider;
+}
