@@ -1,9 +1,9 @@
 /**
  * Loads the native addon (`selvage.c`) and gives its functions their types.
  *
- * Looked for, in this order: the file that SELVAGE_ADDON names, a locally built one
- * (`build/linux-ARCH/`, made by `build.sh`), the prebuilt one of the package
- * (`prebuilds/linux-ARCH/`). All from the package's root, so that it works from the sources and
+ * Looked for, in this order: the file that SELVAGE_ADDON names, the prebuilt one of the
+ * package (`prebuilds/linux-ARCH/`), and where that is missing or does not load (another libc) a
+ * locally built one (`build/linux-ARCH/`, made by `build.sh`). All from the package's root, so that it works from the sources and
  * from `dist/` alike. Nothing is loaded before the first call.
  */
 import { createRequire } from 'node:module';
@@ -76,8 +76,8 @@ export function addonCandidates(root: string): readonly string[] {
   const named = process.env['SELVAGE_ADDON'];
   return [
     ...(named === undefined ? [] : [named]),
-    join(root, 'tunnel/native/build', platform, 'selvage.node'),
     join(root, 'tunnel/native/prebuilds', platform, 'selvage.node'),
+    join(root, 'tunnel/native/build', platform, 'selvage.node'),
   ];
 }
 
