@@ -164,3 +164,10 @@ function parseV6Groups(text: string, mayEndInV4: boolean): number[] | undefined 
   }
   return bytes;
 }
+
+/** ::a.b.c.d (RFC 4291 section 2.5.5.1): how a `sit` route names its outer IPv4 next hop. */
+export function v4Compatible(address: Address): Address {
+  const bytes = new Uint8Array(16);
+  bytes.set(address.bytes, 12);
+  return addressFromBytes(bytes);
+}

@@ -1,0 +1,87 @@
+/**
+ * Writes a change list to the kernel and keeps what happened to each change.
+ *
+ * Two rounds, because the kernel runs the later messages of a batch even if earlier ones failed:
+ * first devices, addresses and peer entries; then the routes, but not those of a peer whose entries
+ * failed (its route would send packets nowhere). Deletions come last.
+ */
+import type { Kernel, KernelFailure, Op } from '../tunnel/kernel.js';
+import { objectKey } from '../tunnel/kernel.js';
+import type { Change } from './diff.js';
+import { opsOf } from './diff.js';
+
+export interface FailedChange {
+  readonly change: Change;
+  readonly failure: KernelFailure;
+  /** Node that the object serves, if only one. */
+  readonly peer: string | undefined;
+}
+
+export interface ApplyResult {
+  readonly applied: readonly Change[];
+  readonly failed: readonly FailedChange[];
+  /** Held back because an entry of the same peer, or its device, failed. */
+  readonly skipped: readonly Change[];
+}
+
+export async function applyChanges(
+  kernel: Kernel,
+  changes: readonly Change[],
+  peers: ReadonlyMap<string, string>,
+): Promise<ApplyResult> {
+  const applied: Change[] = [];
+  const failed: FailedChange[] = [];
+  const skipped: Change[] = [];
+  const run = async (batch: readonly Change[]): Promise<void> => {
+    if (batch.length === 0) return;
+    const failures = failuresByKey(
+      await kernel.apply(batch.flatMap((change) => [...opsOf([change])])),
+    );
+    for (const change of batch) {
+      const failure = failures.get(change.key);
+      if (failure === undefined) applied.push(change);
+      else failed.push({ change, failure, peer: peers.get(change.key) });
+    }
+  };
+
+  const writes = changes.filter((change) => change.kind !== 'delete');
+  await run(writes.filter((change) => change.desired.type !== 'route'));
+  const badPeers = new Set(failed.map((entry) => entry.peer));
+  const badDevices = new Set(failed.map((entry) => linkName(entry.change)));
+  const routes = writes.filter((change) => change.desired.type === 'route');
+  const held = routes.filter((change) => {
+    const peer = peers.get(change.key);
+    const device = routeDevice(change);
+    return (
+      (peer !== undefined && badPeers.has(peer)) || (device !== undefined && badDevices.has(device))
+    );
+  });
+  const heldSet = new Set(held);
+  skipped.push(...held);
+  await run(routes.filter((change) => !heldSet.has(change)));
+  await run(changes.filter((change) => change.kind === 'delete'));
+  return { applied, failed, skipped };
+}
+
+function failuresByKey(
+  outcomes: readonly { readonly op: Op; readonly failure: KernelFailure | undefined }[],
+): ReadonlyMap<string, KernelFailure> {
+  const failures = new Map<string, KernelFailure>();
+  for (const { op, failure } of outcomes)
+    if (failure !== undefined) failures.set(objectKey(op.object), failure);
+  return failures;
+}
+
+function linkName(change: Change): string | undefined {
+  return change.kind !== 'delete' && change.desired.type === 'link'
+    ? change.desired.name
+    : undefined;
+}
+
+function routeDevice(change: Change): string | undefined {
+  return change.kind !== 'delete' &&
+    change.desired.type === 'route' &&
+    change.desired.target.kind === 'unicast'
+    ? change.desired.target.device
+    : undefined;
+}

@@ -1,0 +1,307 @@
+/**
+ * The kernel objects that the RIB asks for: devices and their addresses first, then for each peer
+ * the entries that its mode needs, then the routes.
+ *
+ * A VXLAN packet to a peer: the route's next hop is the peer's tunnel address (IPv4) or link-local
+ * address (IPv6), the neighbour entry maps it to the peer's MAC, the FDB entry maps the MAC to the
+ * peer's underlay address. An IP-in-IP packet: the route's next hop is the underlay address itself.
+ */
+import type { Address, Family } from '../encap/address.js';
+import { v4Compatible } from '../encap/address.js';
+import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
+import { underlayAddress } from '../encap/cluster.js';
+import type { Carriage } from '../encap/mode.js';
+import { overheadBytes } from '../encap/mtu.js';
+import type { Decision } from '../encap/trail.js';
+import type {
+  KernelObject,
+  LinkObject,
+  OwnLink,
+  RouteObject,
+  RouteTarget,
+} from '../tunnel/kernel.js';
+import { objectKey } from '../tunnel/kernel.js';
+import { deviceNames, mainTable, metrics, routeProtocol } from './ownership.js';
+import { receivable } from './receive.js';
+import type { Rib } from './rib.js';
+import { linkLocalOf, tunnelAddress, vtepMac } from './vtep.js';
+
+export type DesiredObject = Exclude<KernelObject, { readonly kind: 'other' }>;
+
+export interface DesiredState {
+  /** By the kernel's own key. */
+  readonly objects: ReadonlyMap<string, DesiredObject>;
+  /** Node names by object key, for objects that serve one peer only. */
+  readonly peers: ReadonlyMap<string, string>;
+  /** Carriages that this kernel cannot do and a userspace plane must. */
+  readonly userspace: readonly Carriage[];
+  /** What was asked for and cannot be had at all; each is one line for an operator. */
+  readonly problems: readonly string[];
+}
+
+export interface DesiredQuestion {
+  readonly snapshot: Snapshot;
+  readonly rib: Rib;
+  /** Kinds of device that this kernel can create. */
+  readonly kinds: ReadonlySet<OwnLink['kind']>;
+}
+
+/** Outer TTL of every plane. */
+export const outerTtl = 64;
+
+export function desiredState(question: DesiredQuestion): DesiredState {
+  const { snapshot, rib } = question;
+  const { cluster, local } = snapshot;
+  const self = cluster.nodes.get(rib.self);
+  if (self === undefined || local === undefined)
+    throw new RangeError(`no facts of node ${rib.self} in the snapshot`);
+  const build = new Builder({ cluster, self, local, kinds: question.kinds });
+  build.devices(receivable(cluster, rib));
+  build.ownBlocks();
+  for (const decision of rib.decisions.values()) build.path(decision);
+  build.pools(rib);
+  return build.finish();
+}
+
+interface BuilderInput {
+  readonly cluster: Cluster;
+  readonly self: ClusterNode;
+  readonly local: LocalFacts;
+  readonly kinds: ReadonlySet<OwnLink['kind']>;
+}
+
+class Builder {
+  readonly #input: BuilderInput;
+  readonly #objects = new Map<string, DesiredObject>();
+  readonly #peers = new Map<string, string>();
+  readonly #userspace: Carriage[] = [];
+  readonly #problems: string[] = [];
+
+  constructor(input: BuilderInput) {
+    this.#input = input;
+  }
+
+  finish(): DesiredState {
+    return {
+      objects: this.#objects,
+      peers: this.#peers,
+      userspace: this.#userspace,
+      problems: this.#problems,
+    };
+  }
+
+  /** One device for every carriage that may arrive. */
+  devices(keys: ReadonlySet<string>): void {
+    const carriages: readonly Carriage[] = [
+      { mode: 'vxlan', outer: 4, inner: 4 },
+      { mode: 'vxlan', outer: 4, inner: 6 },
+      { mode: 'vxlan', outer: 6, inner: 4 },
+      { mode: 'vxlan', outer: 6, inner: 6 },
+      { mode: 'ipip', outer: 4, inner: 4 },
+      { mode: 'ipip', outer: 4, inner: 6 },
+      { mode: 'ipip', outer: 6, inner: 4 },
+      { mode: 'ipip', outer: 6, inner: 6 },
+    ];
+    for (const carriage of carriages)
+      if (keys.has(`${carriage.mode}:${carriage.outer}:${carriage.inner}`)) this.#device(carriage);
+  }
+
+  #device(carriage: Carriage): void {
+    const { self, local, kinds } = this.#input;
+    const name = deviceFor(carriage);
+    if (this.#objects.has(`link ${name}`)) return;
+    const nic = local.nics[carriage.outer];
+    const source = underlayAddress(self, carriage.outer)?.address;
+    if (nic === undefined || source === undefined) return;
+    const mtu = nic.mtu - overheadBytes(carriage);
+    const kind = kindFor(carriage);
+    if (kinds.has(kind)) {
+      this.#add(this.#link({ name, kind, mtu, nic: nic.name, source }));
+    } else if (kind === 'ipip') {
+      this.#userspace.push(carriage);
+      this.#add({ type: 'link', kind: 'tun', name, mtu, up: true });
+    } else {
+      this.#problems.push(
+        `this kernel cannot make ${kind} devices, and ${carriage.mode} with IPv${carriage.inner} in IPv${carriage.outer} has no other data plane: load the module, or declare "accepts: { ${carriage.mode}/${carriage.outer}/${carriage.inner}: none }" for node ${self.name}`,
+      );
+      return;
+    }
+    this.#deviceAddresses(name, kind);
+    this.#add({
+      type: 'sysctl',
+      path: `net/ipv4/conf/${name}/rp_filter`,
+      value: '2',
+    });
+  }
+
+  #link(parts: {
+    readonly name: string;
+    readonly kind: OwnLink['kind'];
+    readonly mtu: number;
+    readonly nic: string;
+    readonly source: Address;
+  }): OwnLink {
+    const { cluster, self } = this.#input;
+    const base = {
+      type: 'link',
+      name: parts.name,
+      mtu: parts.mtu,
+      up: true,
+      local: parts.source,
+      ttl: outerTtl,
+      tos: 'inherit',
+    } as const;
+    switch (parts.kind) {
+      case 'vxlan':
+        return {
+          ...base,
+          kind: 'vxlan',
+          mac: vtepMac(cluster.name, self.name),
+          vni: cluster.vxlan.vni,
+          port: cluster.vxlan.port,
+          parent: parts.nic,
+          learning: false,
+          df: 'set',
+        };
+      case 'ipip':
+      case 'sit':
+      case 'ip6tnl':
+        return { ...base, kind: parts.kind, pmtudisc: true };
+      case 'tun':
+        return { type: 'link', kind: 'tun', name: parts.name, mtu: parts.mtu, up: true };
+    }
+  }
+
+  /**
+   * Without an IPv4 address a receive device drops asymmetric arrivals even under the loose
+   * reverse-path filter, so every device carries the tunnel addresses of both families.
+   */
+  #deviceAddresses(device: string, kind: OwnLink['kind']): void {
+    for (const family of [4, 6] as const) {
+      if (family === 6 && kind === 'ipip') continue;
+      const address = tunnelAddress(this.#input.self, family);
+      if (address === undefined) continue;
+      this.#add({
+        type: 'address',
+        device,
+        address: { address, length: family === 4 ? 32 : 128 },
+      });
+    }
+  }
+
+  /** The unused rest of our own blocks must not follow a default route back out. */
+  ownBlocks(): void {
+    for (const prefix of this.#input.self.overlay)
+      this.#route({ prefix, metric: metrics.ownBlock, target: { kind: 'blackhole' } });
+  }
+
+  /** Unknown overlay addresses must not leave in clear by a default route. */
+  pools(rib: Rib): void {
+    for (const prefix of this.#input.cluster.pools)
+      if (!rib.decisions.has(prefix.text))
+        this.#route({ prefix, metric: metrics.pool, target: { kind: 'unreachable' } });
+  }
+
+  path(decision: Decision): void {
+    const { verdict, prefix, owner } = decision;
+    switch (verdict.kind) {
+      case 'local':
+        return;
+      case 'deny':
+        this.#route({ prefix, metric: metrics.path, target: { kind: 'prohibit' } }, owner);
+        return;
+      case 'unreachable':
+        this.#route({ prefix, metric: metrics.path, target: { kind: 'unreachable' } }, owner);
+        return;
+      case 'forward':
+        this.#forward(decision, verdict);
+    }
+  }
+
+  #forward(
+    decision: Decision,
+    verdict: Extract<Decision['verdict'], { readonly kind: 'forward' }>,
+  ): void {
+    const { cluster, self } = this.#input;
+    const { prefix } = decision;
+    const peer = cluster.nodes.get(decision.owner!)!;
+    const preferredSource = tunnelAddress(self, prefix.family);
+    const base = { kind: 'unicast', mtu: verdict.mtu, preferredSource } as const;
+    const add = (target: RouteTarget): void =>
+      this.#route({ prefix, metric: metrics.path, target }, peer.name);
+    if (verdict.nextHop.kind !== 'tunnel') {
+      const { via, device } = verdict.nextHop;
+      if (via === undefined || device === undefined) return;
+      add({ ...base, device, gateway: via, onlink: verdict.nextHop.kind === 'adjacent' });
+      return;
+    }
+    const device = deviceFor(verdict.carriage);
+    const link = this.#objects.get(`link ${device}`) as LinkObject | undefined;
+    if (link === undefined) {
+      add({ kind: 'unreachable' });
+      return;
+    }
+    const { remote } = verdict.nextHop.ends;
+    if (verdict.mode === 'vxlan') {
+      add({
+        ...base,
+        device,
+        ...this.#vxlanNextHop({ peer, device, remote, inner: prefix.family }),
+      });
+    } else if (link.kind === 'tun') {
+      // The data plane behind the TUN looks up the inner destination itself.
+      add({ ...base, device, gateway: undefined, onlink: false });
+    } else if (link.kind === 'ip6tnl') {
+      add({ ...base, device, gateway: undefined, onlink: false, encapDestination: remote });
+    } else {
+      add({
+        ...base,
+        device,
+        gateway: prefix.family === 4 ? remote : v4Compatible(remote),
+        onlink: true,
+      });
+    }
+  }
+
+  #vxlanNextHop(hop: {
+    readonly peer: ClusterNode;
+    readonly device: string;
+    readonly remote: Address;
+    readonly inner: Family;
+  }): { gateway: Address; onlink: boolean } {
+    const { peer, device, remote, inner } = hop;
+    const mac = vtepMac(this.#input.cluster.name, peer.name);
+    this.#add({ type: 'fdb', device, mac, remote }, peer.name);
+    // IPv6 refuses `onlink` when the gateway matches a route of another device, so the next hop
+    // there is the link-local address, which is on every device's link.
+    const gateway = inner === 4 ? tunnelAddress(peer, 4)! : linkLocalOf(mac);
+    this.#add({ type: 'neighbour', device, address: gateway, mac }, peer.name);
+    return { gateway, onlink: inner === 4 };
+  }
+
+  #route(
+    route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>,
+    peer: string | undefined = undefined,
+  ): void {
+    this.#add({ type: 'route', table: mainTable, protocol: routeProtocol, ...route }, peer);
+  }
+
+  #add(object: DesiredObject, peer: string | undefined = undefined): void {
+    const key = objectKey(object);
+    this.#objects.set(key, object);
+    if (peer !== undefined) this.#peers.set(key, peer);
+  }
+}
+
+export function deviceFor(carriage: Carriage): string {
+  if (carriage.mode === 'vxlan')
+    return carriage.outer === 4 ? deviceNames.vxlan4 : deviceNames.vxlan6;
+  if (carriage.outer === 6) return deviceNames.ip6tnl;
+  return carriage.inner === 4 ? deviceNames.ipip4 : deviceNames.sit4;
+}
+
+function kindFor(carriage: Carriage): OwnLink['kind'] {
+  if (carriage.mode === 'vxlan') return 'vxlan';
+  if (carriage.outer === 6) return 'ip6tnl';
+  return carriage.inner === 4 ? 'ipip' : 'sit';
+}

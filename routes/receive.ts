@@ -1,0 +1,38 @@
+/**
+ * Which carriages this node must be ready to receive: every one that some rule could ask for and
+ * no fact excludes. They are up at all times, so that a mode change is one route replace at the
+ * sender.
+ */
+import type { Cluster } from '../encap/cluster.js';
+import type { CarriageKey, Mode } from '../encap/mode.js';
+import type { Rib } from './rib.js';
+
+/** Modes that a rule names, and all of them where `auto` (a rule's or the default) may choose. */
+export function possibleModes(cluster: Cluster): ReadonlySet<Mode> {
+  const found = new Set<Mode>();
+  let auto = true;
+  for (const rule of cluster.rules) {
+    if (rule.mode === 'auto')
+      for (const mode of ['native', 'ipip', 'vxlan'] as const) found.add(mode);
+    else if (rule.mode !== 'deny') found.add(rule.mode);
+    const catchAll =
+      rule.from === undefined &&
+      rule.to === undefined &&
+      rule.between === undefined &&
+      rule.family === undefined &&
+      Object.keys(rule.relations).length === 0;
+    if (catchAll) {
+      auto = false;
+      break;
+    }
+  }
+  if (auto) for (const mode of ['native', 'ipip', 'vxlan'] as const) found.add(mode);
+  return found;
+}
+
+export function receivable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
+  const wanted = possibleModes(cluster);
+  return new Set(
+    [...rib.usable].filter((key) => wanted.has(key.slice(0, key.indexOf(':')) as Mode)),
+  );
+}
