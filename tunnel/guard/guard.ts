@@ -40,7 +40,9 @@ export interface Guard {
   /** Makes the kernel's rules exactly these, atomically; the old ones hold until then. */
   apply(spec: GuardSpec): Promise<void>;
   /** Does the kernel hold exactly what was applied last? The text says what differs. */
-  verify(spec: GuardSpec): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
+  verify(
+    spec: GuardSpec,
+  ): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
   /** Packets dropped so far, by reason. */
   counters(): Promise<Readonly<Record<string, number>>>;
   /** Removes all of it and nothing else. */

@@ -1,0 +1,115 @@
+/**
+ * Reads `nft -j list table`: what the kernel holds, in the words of our own program, so that the
+ * two can be compared. An object that we would never make keeps a text that matches nothing.
+ */
+import { tryParseAddress } from '../../encap/address.js';
+import { guardTable } from './names.js';
+
+export interface ListedChain {
+  /** `input -10 accept`, or empty for a chain without a hook. */
+  readonly hook: string;
+  /** The comments of its rules in order; a rule without one reads `(foreign rule)`. */
+  readonly marks: string[];
+  /** Bodies of the rules as nft describes them, without handles. */
+  readonly bodies: readonly string[];
+}
+
+export interface NftListing {
+  readonly tableFlags: string;
+  readonly sets: ReadonlyMap<
+    string,
+    { readonly shape: string; readonly elements: ReadonlySet<string> }
+  >;
+  readonly chains: ReadonlyMap<string, ListedChain>;
+  readonly counters: ReadonlyMap<string, { readonly packets: number; readonly bytes: number }>;
+  /** Objects of kinds that our program never has, e.g. a flowtable or a map. */
+  readonly others: readonly string[];
+}
+
+/** Stands for the comment of a rule that is no longer what we wrote under it. */
+export const editedRule = '(edited rule)';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Parses the listing of the guard's table; undefined when it holds no such table. */
+export function parseListing(text: string): NftListing | undefined {
+  const items = (JSON.parse(quoteBigIntegers(text)) as { nftables: Json[] }).nftables;
+  let tableFlags: string | undefined;
+  const sets = new Map<string, { shape: string; elements: Set<string> }>();
+  const chains = new Map<string, { hook: string; marks: string[]; bodies: string[] }>();
+  const counters = new Map<string, { packets: number; bytes: number }>();
+  const others: string[] = [];
+  for (const item of items) {
+    const [kind, value] = Object.entries(item)[0] as [string, Json];
+    const name = String(value['name']);
+    if (kind === 'metainfo') continue;
+    if (kind === 'table') {
+      if (name === guardTable) tableFlags = asList(value['flags']).join(',');
+    } else if (kind === 'set') {
+      const elements = new Set(asList(value['elem']).map(elementText));
+      sets.set(name, { shape: setShape(value), elements });
+    } else if (kind === 'chain') {
+      chains.set(name, { hook: chainHook(value), marks: [], bodies: [] });
+    } else if (kind === 'rule') {
+      const chain = chains.get(String(value['chain']));
+      chain?.marks.push(String(value['comment'] ?? '(foreign rule)'));
+      chain?.bodies.push(JSON.stringify(value['expr']));
+    } else if (kind === 'counter') {
+      counters.set(name, { packets: Number(value['packets']), bytes: Number(value['bytes']) });
+    } else {
+      others.push(`${kind} ${name}`);
+    }
+  }
+  if (tableFlags === undefined) return undefined;
+  return { tableFlags, sets, chains, counters, others };
+}
+
+/** Packets by counter, from `nft -j list counters`. */
+export function parseCounters(text: string): Readonly<Record<string, number>> {
+  const items = (JSON.parse(text) as { nftables: Json[] }).nftables;
+  const counters = items.flatMap((item) => (item['counter'] as Json | undefined) ?? []);
+  return Object.fromEntries(counters.map((one) => [String(one['name']), Number(one['packets'])]));
+}
+
+function chainHook(chain: Json): string {
+  if (chain['hook'] === undefined) return '';
+  const device = chain['dev'] === undefined ? '' : ` ${JSON.stringify(chain['dev'])}`;
+  const policy = String(chain['policy'] ?? 'accept');
+  return `${String(chain['type'])} ${String(chain['hook'])} ${String(chain['prio'])} ${policy}${device}`;
+}
+
+function setShape(set: Json): string {
+  const types = asList(set['type']).map(String).join(',');
+  return `${types} ${asList(set['flags']).map(String).sort().join(',')}`;
+}
+
+function elementText(element: unknown): string {
+  if (typeof element === 'string') return scalarText(element);
+  if (typeof element === 'number') return `0x${element.toString(16)}`;
+  const { concat, range, prefix } = element as {
+    concat?: unknown[];
+    range?: [unknown, unknown];
+    prefix?: { addr: string; len: number };
+  };
+  if (concat !== undefined) return concat.map(elementText).join(' . ');
+  if (range !== undefined) return range.map(elementText).join('-');
+  if (prefix !== undefined) return `${scalarText(prefix.addr)}/${prefix.len}`;
+  return JSON.stringify(element);
+}
+
+/** Addresses as they are; integers come as numbers, as hexadecimal or (from `quoteBigIntegers`) as decimal text. */
+function scalarText(text: string): string {
+  // inet_ntop writes ::ffff:192.0.2.1 where RFC 5952 as we use it does not.
+  if (text.includes(':') && text.includes('.')) return tryParseAddress(text)?.text ?? text;
+  return /^(0x[0-9a-f]+|\d{16,})$/i.test(text) ? `0x${BigInt(text).toString(16)}` : text;
+}
+
+/** Sixteen digits and more do not survive JSON.parse as a number. */
+function quoteBigIntegers(text: string): string {
+  return text.replace(/([[,:]\s*)(\d{16,})(?=\s*[\],}])/g, '$1"$2"');
+}
+
+function asList(value: unknown): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) ? (value as unknown[]) : [value];
+}
