@@ -1,0 +1,98 @@
+/**
+ * Changing the mode under traffic loses nothing: one route is replaced, native → ipip → vxlan and
+ * back, many times a second, while a numbered stream runs over it. All receive devices are up, with
+ * addresses, all the time; the way back stays ipip, so that most packets arrive asymmetrically.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import type { StreamSummary } from './stream.js';
+import { type RouteName, routes, twoNodes } from './two-nodes.js';
+
+const port = 7000;
+const perSecond = 800;
+const seconds = 8;
+const pauseMs = 25;
+const order: readonly RouteName[] = [
+  'ipip 4 in 4',
+  'vxlan 4 in 4',
+  'native 4',
+  'vxlan 4 in 4',
+  'ipip 4 in 4',
+  'native 4',
+];
+/** The device that a packet of this mode is counted on at the receiver. */
+const arrivesOn = { 'ipip 4 in 4': 'slip4', 'vxlan 4 in 4': 'slv4a' } as const;
+
+/** Collects what a program says; `said` waits for a complete line. */
+function lines(child: ChildProcess): () => Promise<string> {
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
+  return async () => {
+    while (!text.includes('\n')) {
+      if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} ended early`);
+      await Promise.race([once(child.stdout!, 'data'), once(child, 'close')]);
+    }
+    const [line = '', ...others] = text.split('\n');
+    text = others.join('\n');
+    return line;
+  };
+}
+
+t.test('a numbered stream through changes of mode', async (t) => {
+  writeFileSync('/proc/sys/net/core/rmem_max', '8388608');
+  const { a, b } = twoNodes(t);
+  a.namespace.ip(`route add ${routes['native 4'](a, b)}`);
+  b.namespace.ip(`route add ${routes['ipip 4 in 4'](b, a)}`);
+
+  const program = fileURLToPath(new URL('stream.js', import.meta.url));
+  const stdio = ['pipe', 'pipe', 'inherit'] as const;
+  const receiver = b.namespace.spawn(process.execPath, [program, 'receive', String(port)], {
+    stdio: [...stdio],
+  });
+  const heard = lines(receiver);
+  t.equal(await heard(), 'ready', 'the receiver listens');
+  const sender = a.namespace.spawn(
+    process.execPath,
+    [program, 'send', b.tunnel4, String(port), String(perSecond), String(seconds)],
+    { stdio: [...stdio] },
+  );
+  const told = lines(sender);
+
+  // One `ip` that runs the lines as they come: a process for each change would starve the stream.
+  const ip = a.namespace.spawn('ip', ['-force', '-batch', '-'], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  let complaints = '';
+  ip.stderr?.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+  let changes = 0;
+  while (sender.exitCode === null) {
+    const name = order[changes++ % order.length]!;
+    ip.stdin?.write(`route replace ${routes[name](a, b)}\n`);
+    await Promise.race([sleep(pauseMs), once(sender, 'exit')]);
+  }
+  ip.stdin?.end();
+  await once(ip, 'close');
+  t.equal(complaints, '', 'every replace was accepted');
+
+  const { sent, failed } = JSON.parse(await told()) as { sent: number; failed: number };
+  await sleep(300);
+  receiver.stdin?.write(`${sent}\n`);
+  const summary = JSON.parse(await heard()) as StreamSummary;
+  t.comment({ changes, sent, ...summary });
+  t.equal(sent, perSecond * seconds, 'everything was sent');
+  t.equal(failed, 0, 'the sender saw no error');
+  t.ok(changes > 60, 'the mode changed more than sixty times', { changes });
+  t.strictSame(summary.missing, [], 'no packet is missing');
+  t.match(summary, { received: sent, duplicates: 0, reordered: 0 }, 'all arrived once, in order');
+  for (const device of Object.values(arrivesOn)) {
+    const [link] = b.namespace.ipJson<{ stats64: { rx: { packets: number } } }[]>(
+      ...['-statistics', 'link', 'show', device],
+    );
+    const packets = link?.stats64.rx.packets ?? 0;
+    t.ok(packets > sent / 10, `${device} carried a good part of the stream`, { packets, sent });
+  }
+});
