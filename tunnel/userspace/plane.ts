@@ -34,7 +34,12 @@ export interface PlaneStatus {
   readonly pid: number;
   readonly device: string;
   readonly peers: number;
+  /** By reason, see `counters.ts`; they start at zero with the process. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Outer path MTUs in bytes that the underlay has taught, by outer destination. */
+  readonly learnedMtus?: Readonly<Record<string, number>>;
+  /** Why packets do not flow at the moment although the plane is configured. */
+  readonly problem?: string;
 }
 
 /** The agent's handle on the plane's process. */
