@@ -190,7 +190,10 @@ export interface Kernel {
   /** Undefined when the file does not exist (device gone, feature absent). */
   readSysctl(path: string): string | undefined;
   /** The kernel's own answer for a packet to this address; undefined when there is no route. */
-  lookup(destination: Address, options?: { readonly from?: Address }): Promise<RouteLookup | undefined>;
+  lookup(
+    destination: Address,
+    options?: { readonly from?: Address },
+  ): Promise<RouteLookup | undefined>;
   watch(listener: (event: KernelEvent) => void): { close(): void };
   /** Which kinds of own device this kernel can create, tried and not guessed. */
   probeKinds(): Promise<ReadonlySet<OwnLink['kind']>>;

@@ -8,26 +8,26 @@ const codes: ReadonlyMap<number, string> = new Map(
     .map(([code, errno]) => [errno, code]),
 );
 
-/** Linux codes that Node's table lacks (asm-generic/errno.h). */
-const linuxOnly: Readonly<Record<number, string>> = {
-  77: 'EBADFD',
-  95: 'EOPNOTSUPP',
-  524: 'ENOTSUPP',
+/** Linux codes that Node's table lacks or words differently (asm-generic/errno.h). */
+const linuxOnly: Readonly<Record<number, readonly [code: string, text: string]>> = {
+  77: ['EBADFD', 'descriptor in bad state'],
+  95: ['EOPNOTSUPP', 'operation not supported'],
+  524: ['ENOTSUPP', 'operation not supported'],
 };
 
 /** `17` → `EEXIST`. */
 export function errnoCode(errno: number): string {
-  return linuxOnly[errno] ?? codes.get(errno) ?? `E${errno}`;
+  return linuxOnly[errno]?.[0] ?? codes.get(errno) ?? `E${errno}`;
 }
 
 /** `17` → `file already exists`. */
 export function errnoText(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
+  return linuxOnly[errno]?.[1] ?? getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
 }
 
 /** `EEXIST` → `17`; 0 when unknown. */
 export function errnoOf(code: string): number {
-  for (const [errno, name] of Object.entries(linuxOnly)) if (name === code) return Number(errno);
+  for (const [errno, [name]] of Object.entries(linuxOnly)) if (name === code) return Number(errno);
   return (constants.errno as Readonly<Record<string, number>>)[code] ?? 0;
 }
 

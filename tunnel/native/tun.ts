@@ -57,7 +57,10 @@ export interface Tun {
 }
 
 /** Opens (creates, or attaches to) a TUN device without packet information headers. */
-export function openTun(name: string, options: TunOptions & { readonly listener: TunListener }): Tun {
+export function openTun(
+  name: string,
+  options: TunOptions & { readonly listener: TunListener },
+): Tun {
   const addon = nativeAddon();
   const fd = openDescriptor(name, options);
   const slab = new Uint8Array(slabBytes + packetsPerWakeUp * (options.headroom ?? 0));

@@ -1,0 +1,91 @@
+/**
+ * Everything in the namespace that can concern us, table by table. Devices come first, because all
+ * the others name a device by its index; what belongs to a device that was not there yet (or is
+ * gone again) is left out and comes with the next event.
+ */
+import type { KernelState, LinkObject } from '../kernel.js';
+import { readAddress, writeGetAddresses } from './address.js';
+import { AF } from './constants.js';
+import { type LinkMessage, linkObject, readLink, writeGetLinks } from './link.js';
+import { fdbObject, neighbourObject, readNeighbour, writeGetNeighbours } from './neighbour.js';
+import { readRoute, routeObject, writeGetRoutes } from './route.js';
+import type { RequestSocket } from './transport.js';
+
+export interface IndexedLink {
+  readonly index: number;
+  readonly link: LinkObject;
+}
+
+export async function dumpLinks(socket: RequestSocket): Promise<readonly IndexedLink[]> {
+  const messages: LinkMessage[] = await socket.dump('dump devices', {
+    write: writeGetLinks,
+    // The attributes are views of a buffer that the next datagram overwrites: a device may name
+    // one that comes later, so all must be kept until the last has been seen.
+    collect(message) {
+      const bytes = message.bytes.slice(message.start, message.end);
+      return readLink({ ...message, bytes, start: 0, end: bytes.length });
+    },
+  });
+  const names = new Map(messages.map((message) => [message.index, message.name]));
+  return messages.map((message) => ({
+    index: message.index,
+    link: linkObject(message, (index) => names.get(index)),
+  }));
+}
+
+export async function dumpAll(socket: RequestSocket): Promise<KernelState> {
+  const links = await dumpLinks(socket);
+  const names = new Map(links.map(({ index, link }) => [index, link.name]));
+  const nameOf = (index: number): string | undefined => names.get(index);
+
+  const addresses = await socket.dump('dump addresses', {
+    write: writeGetAddresses,
+    collect(message) {
+      const { index, address, length } = readAddress(message);
+      const device = nameOf(index);
+      return device === undefined || address === undefined
+        ? undefined
+        : ({ type: 'address', device, address: { address, length } } as const);
+    },
+  });
+
+  const neighbours = [];
+  for (const family of [AF.INET, AF.INET6]) {
+    neighbours.push(
+      ...(await socket.dump('dump neighbours', {
+        write: (writer, sequence) => writeGetNeighbours(writer, { sequence, family }),
+        collect(message) {
+          const neighbour = readNeighbour(message);
+          const device = nameOf(neighbour.index);
+          return device === undefined ? undefined : neighbourObject(neighbour, device);
+        },
+      })),
+    );
+  }
+
+  const fdb = [];
+  for (const { index, link } of links) {
+    if (link.kind !== 'vxlan') continue;
+    fdb.push(
+      ...(await socket.dump(`dump forwarding entries of ${link.name}`, {
+        write: (writer, sequence) =>
+          writeGetNeighbours(writer, { sequence, family: AF.BRIDGE, index }),
+        collect: (message) => fdbObject(readNeighbour(message), link.name),
+      })),
+    );
+  }
+
+  const routes = [];
+  for (const family of [4, 6] as const) {
+    routes.push(
+      ...(await socket.dump(`dump IPv${family} routes`, {
+        write: (writer, sequence) => writeGetRoutes(writer, { sequence, family }),
+        collect(message) {
+          const route = readRoute(message);
+          return route === undefined ? undefined : routeObject(route, nameOf);
+        },
+      })),
+    );
+  }
+  return { links: links.map(({ link }) => link), addresses, neighbours, fdb, routes };
+}
