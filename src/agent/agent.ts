@@ -1,0 +1,238 @@
+/**
+ * The agent: the single writer of one node. Configuration, kernel notifications and the clock only
+ * mark the state dirty; the reconciler's passes do the rest. It answers questions on the control
+ * socket from the same plan that it applies.
+ */
+import type { Logger } from 'pino';
+import type { Cluster } from '../../encap/cluster.js';
+import { diff } from '../../routes/diff.js';
+import type { ActualState } from '../../routes/diff.js';
+import { explain } from '../../routes/explain.js';
+import type { PassReport } from '../../routes/reconciler.js';
+import { Reconciler, readSysctls, systemClock } from '../../routes/reconciler.js';
+import { printObject } from '../../routes/print.js';
+import type { ControlServer } from '../http/server.js';
+import { HttpProblem, serveControl } from '../http/server.js';
+import { resolveDestination, resolveNode } from '../explain/resolve.js';
+import type { NodeRuntime } from './node-runtime.js';
+import type { AgentPaths } from './paths.js';
+import { agentSocket } from './paths.js';
+import type { NodePlan } from './planner.js';
+import { Planner } from './planner.js';
+import type { StatusReport } from './status.js';
+import { passSummary, peerStatuses } from './status.js';
+import { planReport } from './plan-report.js';
+
+/** Where the cluster comes from; keeps the last good one when a new version is bad. */
+export interface ClusterSource {
+  readonly file: string;
+  readonly current: Cluster | undefined;
+  /** What is wrong with the newest version, one line each; empty when it is in force. */
+  readonly problems: readonly string[];
+  onChange(listener: () => void): void;
+  reload(): Promise<void>;
+  close(): void;
+}
+
+export interface AgentOptions {
+  readonly node: string;
+  readonly source: ClusterSource;
+  readonly runtime: NodeRuntime;
+  readonly paths: AgentPaths;
+  readonly socket?: string | undefined;
+  readonly log: Logger;
+  readonly resyncMs?: number | undefined;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #planner: Planner;
+  readonly #reconciler: Reconciler;
+  #server: ControlServer | undefined;
+  #plan: NodePlan | undefined;
+  #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
+  #repairs = 0;
+  #shownProblems = '';
+  #shownError = '';
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    const { runtime, node } = options;
+    this.#planner = new Planner(runtime.kernel, node);
+    this.#reconciler = new Reconciler({
+      kernel: runtime.kernel,
+      clock: systemClock,
+      ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+      plan: async (state) => {
+        const cluster = options.source.current;
+        if (cluster === undefined) return undefined;
+        this.#plan = await this.#planner.plan(cluster, state);
+        return runtime.planOf(this.#plan);
+      },
+      onPass: (report) => this.#onPass(report),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { source, paths, socket = agentSocket(paths), log, node } = this.#options;
+    this.#server = await serveControl(socket, [
+      { method: 'GET', path: '/v1/status', handle: () => this.#status() },
+      { method: 'GET', path: '/v1/explain', handle: (query) => this.#explain(query) },
+      { method: 'GET', path: '/v1/plan', handle: () => this.#planReport() },
+      { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
+      { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
+      { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
+      { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
+    ]);
+    source.onChange(() => {
+      this.#logProblems();
+      this.#reconciler.trigger('configuration changed');
+    });
+    this.#reconciler.start();
+    log.info({ node, config: source.file, socket, pid: process.pid }, 'agent started');
+  }
+
+  /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
+  async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {
+    const { source } = this.#options;
+    await source.reload();
+    this.#logProblems();
+    await this.#reconciler.pass('reload');
+    return { revision: source.current?.revision ?? 0, problems: source.problems };
+  }
+
+  /** Stops working; everything in the kernel stays and goes on forwarding. */
+  async stop(): Promise<void> {
+    this.#options.source.close();
+    await this.#server?.close();
+    await this.#reconciler.stop();
+    this.#options.runtime.kernel.close();
+    this.#options.log.info('agent stopped; forwarding goes on');
+  }
+
+  #onPass(report: PassReport): void {
+    const { log } = this.#options;
+    const first = this.#lastPass === undefined;
+    this.#lastPass = { report, at: new Date() };
+    const repair = !first && !report.reasons.some((reason) => /reload|configuration/.test(reason));
+    for (const change of report.changes) {
+      if (repair) this.#repairs++;
+      const object = change.kind === 'delete' ? change.actual : change.desired;
+      const attributes = change.kind === 'update' ? change.attributes : undefined;
+      const line = `${change.kind} ${printObject(object)}`;
+      const fields = {
+        ...(attributes === undefined ? {} : { attributes }),
+        reasons: report.reasons,
+      };
+      if (first || !repair) log.info(fields, line);
+      else log.warn(fields, `repaired: ${line}`);
+    }
+    const errors = [
+      ...report.failed.map((entry) => `${entry.peer ?? 'node'}: ${entry.failure.message}`),
+      ...report.foreign.map(
+        (entry) => `${printObject(entry.desired)} is held by ${printObject(entry.actual)}`,
+      ),
+      ...(report.error === undefined ? [] : [report.error.message]),
+    ];
+    // The same trouble on every retry is one line, not one a second.
+    const shown = errors.join('\n');
+    if (shown !== this.#shownError) for (const error of errors) log.error(error);
+    if (shown === '' && this.#shownError !== '') log.info('the trouble is over');
+    this.#shownError = shown;
+    this.#logProblems();
+  }
+
+  #logProblems(): void {
+    const { source, log } = this.#options;
+    const problems = [...source.problems, ...(this.#plan?.problems ?? [])];
+    const shown = problems.join('\n');
+    if (shown !== this.#shownProblems) for (const problem of problems) log.warn(problem);
+    this.#shownProblems = shown;
+  }
+
+  #ready(): boolean {
+    const report = this.#lastPass?.report;
+    return (
+      this.#plan !== undefined &&
+      report !== undefined &&
+      report.error === undefined &&
+      report.failed.length === 0
+    );
+  }
+
+  #readyz(): Promise<unknown> {
+    if (this.#ready()) return Promise.resolve({ ready: true });
+    const report = this.#lastPass?.report;
+    const why =
+      report?.error?.message ?? report?.failed[0]?.failure.message ?? 'the first pass is under way';
+    throw new HttpProblem(503, `not ready: ${why}`);
+  }
+
+  #requirePlan(): NodePlan {
+    if (this.#plan !== undefined) return this.#plan;
+    const why = this.#lastPass?.report.error?.message ?? 'the first pass is under way';
+    throw new HttpProblem(503, `the agent has no plan yet: ${why}`);
+  }
+
+  async #status(): Promise<StatusReport> {
+    const { node, source, runtime } = this.#options;
+    const plan = this.#plan;
+    const pass = this.#lastPass;
+    return {
+      schema: 'selvage.status/1',
+      node,
+      cluster: source.current?.name ?? '',
+      revision: source.current?.revision ?? 0,
+      config: { file: source.file, problems: source.problems },
+      pid: process.pid,
+      ready: this.#ready(),
+      guard: {
+        backend: runtime.guard.backend,
+        dropped: await runtime.guard.counters().catch(() => ({})),
+      },
+      planes: runtime.planes,
+      problems: plan?.problems ?? [],
+      repairs: this.#repairs,
+      lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
+      peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
+    };
+  }
+
+  async #actual(plan: NodePlan): Promise<ActualState> {
+    const { kernel } = this.#options.runtime;
+    return { kernel: await kernel.dump(), sysctls: readSysctls(kernel, plan.objects.values()) };
+  }
+
+  async #explain(query: URLSearchParams): Promise<unknown> {
+    const plan = this.#requirePlan();
+    const { cluster } = plan.snapshot;
+    const text = query.get('destination');
+    if (text === null) throw new HttpProblem(400, 'explain takes ?destination=ADDRESS|NODE');
+    const destination = resolveDestination(cluster, text);
+    if (typeof destination === 'string') throw new HttpProblem(400, destination);
+    const from = resolveNode(cluster, query.get('from') ?? this.#options.node);
+    if (typeof from === 'string') throw new HttpProblem(400, from);
+    const here = from.name === this.#options.node;
+    return explain({
+      snapshot: plan.snapshot,
+      destination,
+      from,
+      ...(here ? { desired: plan.desired, actual: await this.#actual(plan) } : {}),
+    });
+  }
+
+  async #planReport(): Promise<unknown> {
+    const plan = this.#requirePlan();
+    return planReport(this.#options.node, plan, diff(plan.objects, await this.#actual(plan)));
+  }
+
+  #rib(): Promise<unknown> {
+    const plan = this.#requirePlan();
+    return Promise.resolve({
+      schema: 'selvage.rib/1',
+      node: this.#options.node,
+      revision: plan.snapshot.cluster.revision,
+      decisions: peerStatuses(plan, this.#lastPass?.report),
+    });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Settings of the host as a whole that forwarding needs. They are not ours: what they were is kept
+ * on disk before the first write, and `down` puts it back.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { LocalFacts } from '../../encap/cluster.js';
+import type { Kernel, SysctlObject } from '../../tunnel/kernel.js';
+
+/** What must be set for these NICs, in the order in which it must be written. */
+export function hostSysctls(kernel: Kernel, local: LocalFacts): readonly SysctlObject[] {
+  const wanted: SysctlObject[] = [];
+  const want = (path: string, value: string): void => {
+    if (kernel.readSysctl(path) !== undefined) wanted.push({ type: 'sysctl', path, value });
+  };
+  want('net/ipv4/ip_forward', '1');
+  const nics = new Set(Object.values(local.nics).map((nic) => nic.name));
+  const strictAll = kernel.readSysctl('net/ipv4/conf/all/rp_filter') === '1';
+  for (const nic of nics) {
+    // A strict filter would drop native packets that come back another way than they went.
+    const path = `net/ipv4/conf/${nic}/rp_filter`;
+    const value = kernel.readSysctl(path);
+    if (value === '2' || value === '1' || strictAll) want(path, '2');
+    // A router ignores advertisements unless told otherwise: the default route would vanish.
+    const acceptRa = `net/ipv6/conf/${nic}/accept_ra`;
+    if (kernel.readSysctl(acceptRa) !== '0') want(acceptRa, '2');
+  }
+  want('net/ipv6/conf/all/forwarding', '1');
+  return wanted;
+}
+
+/** The values from before the first write, in a file of the state directory. */
+export class SysctlRecord {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(): Readonly<Record<string, string>> {
+    try {
+      return JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, string>;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+      throw new Error(
+        `cannot read the record of host settings ${this.#path}: ${(error as Error).message}; mend or remove it`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Keeps the present values of settings that are about to change and are not recorded yet. */
+  remember(kernel: Kernel, wanted: readonly SysctlObject[]): void {
+    const known = this.read();
+    const added: Record<string, string> = {};
+    for (const { path, value } of wanted) {
+      const present = kernel.readSysctl(path);
+      if (present !== undefined && present !== value && known[path] === undefined)
+        added[path] = present;
+    }
+    if (Object.keys(added).length === 0) return;
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const temporary = `${this.#path}.tmp`;
+    writeFileSync(temporary, `${JSON.stringify({ ...known, ...added }, undefined, 2)}\n`);
+    renameSync(temporary, this.#path);
+  }
+
+  /** The ops that put everything back, last written first. */
+  restoring(): readonly SysctlObject[] {
+    return Object.entries(this.read())
+      .reverse()
+      .map(([path, value]) => ({ type: 'sysctl', path, value }));
+  }
+
+  forget(): void {
+    rmSync(this.#path, { force: true });
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The agent's work done once, without an agent: what `plan`, `apply` and `down` do when no agent
+ * runs here. The same planner, the same diff, the same runtime.
+ */
+import type { Cluster } from '../../encap/cluster.js';
+import { applyChanges } from '../../routes/apply.js';
+import type { Diff } from '../../routes/diff.js';
+import { diff } from '../../routes/diff.js';
+import { readSysctls } from '../../routes/reconciler.js';
+import { deviceNames } from '../../routes/ownership.js';
+import type { Kernel } from '../../tunnel/kernel.js';
+import type { NodeRuntime } from './node-runtime.js';
+import type { NodePlan } from './planner.js';
+import { Planner } from './planner.js';
+import type { PlanReport, PlannedChange } from './plan-report.js';
+import { planReport, plannedChange } from './plan-report.js';
+
+export interface OneShot {
+  readonly node: string;
+  readonly cluster: Cluster;
+  readonly runtime: NodeRuntime;
+}
+
+/** What would change; nothing is written. */
+export async function planOnce(
+  options: Omit<OneShot, 'runtime'> & { readonly kernel: Kernel },
+): Promise<PlanReport> {
+  const { plan, difference } = await compare(options);
+  return planReport(options.node, plan, difference);
+}
+
+export interface ApplyReport {
+  readonly schema: 'selvage.apply/1';
+  readonly node: string;
+  readonly applied: readonly PlannedChange[];
+  readonly failed: readonly { readonly object: PlannedChange; readonly error: string }[];
+  readonly skipped: readonly PlannedChange[];
+  readonly foreign: PlanReport['foreign'];
+  readonly problems: readonly string[];
+}
+
+export async function applyOnce(options: OneShot): Promise<ApplyReport> {
+  const { node, cluster, runtime } = options;
+  const { plan, difference } = await compare({ node, cluster, kernel: runtime.kernel });
+  const ready = runtime.planOf(plan);
+  await ready.prepare();
+  const result = await applyChanges(runtime.kernel, difference.changes, ready.peers);
+  return {
+    schema: 'selvage.apply/1',
+    node,
+    applied: result.applied.map(plannedChange),
+    failed: result.failed.map((entry) => ({
+      object: plannedChange(entry.change),
+      error: entry.failure.message,
+    })),
+    skipped: result.skipped.map(plannedChange),
+    foreign: planReport(node, plan, difference).foreign,
+    problems: plan.problems,
+  };
+}
+
+export interface DownReport {
+  readonly schema: 'selvage.down/1';
+  readonly removed: readonly PlannedChange[];
+  readonly restored: readonly string[];
+  readonly failed: readonly string[];
+}
+
+/** Removes all that is ours: routes and devices, planes, host settings, and the guard last. */
+export async function downOnce(runtime: NodeRuntime): Promise<DownReport> {
+  const { kernel } = runtime;
+  const state = await kernel.dump();
+  const gone = diff(new Map(), { kernel: state, sysctls: new Map() });
+  const result = await applyChanges(kernel, gone.changes, new Map());
+  await runtime.stopPlanes([deviceNames.ipip4]);
+  const restoring = runtime.sysctls.restoring();
+  const outcomes = await kernel.apply(restoring.map((object) => ({ verb: 'set', object })));
+  const failed = outcomes.flatMap((outcome) => outcome.failure?.message ?? []);
+  if (failed.length === 0) runtime.sysctls.forget();
+  await runtime.guard.remove();
+  return {
+    schema: 'selvage.down/1',
+    removed: result.applied.map(plannedChange),
+    restored: restoring.map((object) => `${object.path} = ${object.value}`),
+    failed: [...result.failed.map((entry) => entry.failure.message), ...failed],
+  };
+}
+
+async function compare(options: {
+  readonly node: string;
+  readonly cluster: Cluster;
+  readonly kernel: Kernel;
+}): Promise<{ readonly plan: NodePlan; readonly difference: Diff }> {
+  const { node, cluster, kernel } = options;
+  const state = await kernel.dump();
+  const plan = await new Planner(kernel, node).plan(cluster, state);
+  return {
+    plan,
+    difference: diff(plan.objects, {
+      kernel: state,
+      sysctls: readSysctls(kernel, plan.objects.values()),
+    }),
+  };
+}

@@ -1,0 +1,29 @@
+/** Where an agent keeps its files; the lab gives every node directories of its own. */
+import { join } from 'node:path';
+
+export const defaultConfigPath = '/etc/selvage/cluster.yaml';
+export const defaultRuntimeDir = '/run/selvage';
+export const defaultStateDir = '/var/lib/selvage';
+
+export interface AgentPaths {
+  /** Gone after a reboot: the control socket, the workloads' settings, the planes' sockets. */
+  readonly runtimeDir: string;
+  /** Survives a reboot: what the host's settings were before us. */
+  readonly stateDir: string;
+}
+
+export function agentSocket(paths: Pick<AgentPaths, 'runtimeDir'>): string {
+  return join(paths.runtimeDir, 'agent.sock');
+}
+
+export function workloadEnvFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
+  return join(paths.runtimeDir, 'env');
+}
+
+export function planeSocket(paths: Pick<AgentPaths, 'runtimeDir'>, device: string): string {
+  return join(paths.runtimeDir, `plane-${device}.sock`);
+}
+
+export function sysctlRecordFile(paths: Pick<AgentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'host-sysctls.json');
+}

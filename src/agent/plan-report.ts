@@ -1,0 +1,66 @@
+/** What a plan would change in this kernel, as data for `plan` and `apply`. */
+import type { Change, Diff } from '../../routes/diff.js';
+import { printObject } from '../../routes/print.js';
+import type { NodePlan } from './planner.js';
+
+export interface PlanReport {
+  readonly schema: 'selvage.plan/1';
+  readonly node: string;
+  readonly revision: number;
+  readonly changes: readonly PlannedChange[];
+  /** Keys of ours that others hold; left alone. */
+  readonly foreign: readonly { readonly desired: string; readonly actual: string }[];
+  readonly problems: readonly string[];
+}
+
+export interface PlannedChange {
+  readonly action: Change['kind'];
+  readonly object: string;
+  /** What is there now, for updates and deletions. */
+  readonly actual: string | undefined;
+  readonly attributes: readonly string[];
+  readonly recreate: boolean;
+}
+
+export function planReport(node: string, plan: NodePlan | undefined, difference: Diff): PlanReport {
+  return {
+    schema: 'selvage.plan/1',
+    node,
+    revision: plan?.snapshot.cluster.revision ?? 0,
+    changes: difference.changes.map(plannedChange),
+    foreign: difference.foreign.map((entry) => ({
+      desired: printObject(entry.desired),
+      actual: printObject(entry.actual),
+    })),
+    problems: plan?.problems ?? [],
+  };
+}
+
+export function plannedChange(change: Change): PlannedChange {
+  switch (change.kind) {
+    case 'create':
+      return {
+        action: 'create',
+        object: printObject(change.desired),
+        actual: undefined,
+        attributes: [],
+        recreate: false,
+      };
+    case 'update':
+      return {
+        action: 'update',
+        object: printObject(change.desired),
+        actual: printObject(change.actual),
+        attributes: change.attributes,
+        recreate: change.recreate,
+      };
+    case 'delete':
+      return {
+        action: 'delete',
+        object: printObject(change.actual),
+        actual: printObject(change.actual),
+        attributes: [],
+        recreate: false,
+      };
+  }
+}

@@ -1,0 +1,98 @@
+/** What `selvage status` shows: one frozen report, made from the last pass. */
+import type { Decision } from '../../encap/trail.js';
+import type { PassReport } from '../../routes/reconciler.js';
+import { printObject } from '../../routes/print.js';
+import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
+import type { NodePlan } from './planner.js';
+
+export interface PeerStatus {
+  readonly node: string;
+  readonly prefix: string;
+  readonly verdict: Decision['verdict']['kind'];
+  readonly mode: string | undefined;
+  readonly plane: string | undefined;
+  readonly outer: string | undefined;
+  readonly mtu: number | undefined;
+  /** `foreign`: somebody else holds the key of its route; `failed`: the kernel refused it. */
+  readonly state: 'ok' | 'failed' | 'held' | 'foreign';
+  readonly error: string | undefined;
+}
+
+export interface StatusReport {
+  readonly schema: 'selvage.status/1';
+  readonly node: string;
+  readonly cluster: string;
+  readonly revision: number;
+  readonly config: { readonly file: string; readonly problems: readonly string[] };
+  readonly pid: number;
+  readonly ready: boolean;
+  readonly guard: { readonly backend: string; readonly dropped: Readonly<Record<string, number>> };
+  readonly planes: readonly PlaneStatus[];
+  readonly problems: readonly string[];
+  readonly repairs: number;
+  readonly lastPass:
+    | {
+        readonly at: string;
+        readonly durationMs: number;
+        readonly reasons: readonly string[];
+        readonly changes: number;
+        readonly failed: readonly string[];
+        readonly foreign: readonly string[];
+        readonly error: string | undefined;
+      }
+    | undefined;
+  readonly peers: readonly PeerStatus[];
+}
+
+export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): readonly PeerStatus[] {
+  const failed = new Map(pass?.failed.map((entry) => [entry.change.key, entry.failure.message]));
+  const failedPeers = new Map(pass?.failed.map((entry) => [entry.peer, entry.failure.message]));
+  const held = new Set(pass?.skipped.map((change) => change.key));
+  const foreign = new Map(
+    pass?.foreign.map((entry) => [entry.key, `held by ${printObject(entry.actual)}`]),
+  );
+  return [...plan.rib.decisions.values()]
+    .filter((decision) => decision.verdict.kind !== 'local')
+    .map((decision): PeerStatus => {
+      const { verdict, prefix, owner = '' } = decision;
+      const forward = verdict.kind === 'forward' ? verdict : undefined;
+      const key = `route 254 ${prefix.text} metric 512`;
+      const error = failed.get(key) ?? foreign.get(key) ?? failedPeers.get(owner);
+      const state = foreign.has(key)
+        ? 'foreign'
+        : failed.has(key)
+          ? 'failed'
+          : held.has(key)
+            ? 'held'
+            : error === undefined
+              ? 'ok'
+              : 'failed';
+      return {
+        node: owner,
+        prefix: prefix.text,
+        verdict: verdict.kind,
+        mode: forward?.mode,
+        plane: forward === undefined || forward.mode === 'native' ? undefined : forward.plane,
+        outer: forward?.ends?.remote.text,
+        mtu: forward?.mtu,
+        state,
+        error,
+      };
+    });
+}
+
+export function passSummary(pass: PassReport, at: Date): NonNullable<StatusReport['lastPass']> {
+  return {
+    at: at.toISOString(),
+    durationMs: Math.round(pass.durationMs * 10) / 10,
+    reasons: pass.reasons,
+    changes: pass.changes.length,
+    failed: pass.failed.map(
+      (entry) => `${entry.peer === undefined ? '' : `${entry.peer}: `}${entry.failure.message}`,
+    ),
+    foreign: pass.foreign.map(
+      (entry) => `${printObject(entry.desired)}: the kernel has ${printObject(entry.actual)}`,
+    ),
+    error: pass.error?.message,
+  };
+}
