@@ -93,6 +93,8 @@ function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): voi
   const linkLists = link?.modes?.includes(carriage.mode);
   if (link !== undefined && linkLists === false) exclusions.push({ code: 'link', link });
   const traffic = firewallClass(carriage);
+  // "ipip" on a link speaks of protocol 4; protocol 41 needs a word of its own.
+  const linkConfirms = linkLists === true && traffic !== 'ipv6InIpv4';
   const sameSubnet = sameSubject(from, to, 'subnet', carriage.outer);
   // Peerings and VPNs route only the other side's own prefixes, so bare overlay packets need the
   // operator's word that this path knows them.
@@ -108,7 +110,7 @@ function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): voi
     const base = { end: site.node.name, provider: table.provider, fact: passage.fact };
     if (passage.verdict === 'forbidden') {
       exclusions.push({ code: 'provider-forbids', ...base });
-    } else if (passage.verdict === 'unconfirmed' && admitted !== 'allowed' && linkLists !== true) {
+    } else if (passage.verdict === 'unconfirmed' && admitted !== 'allowed' && !linkConfirms) {
       exclusions.push({ code: 'unconfirmed', ...base });
     } else {
       supporting.push(passage.fact);
