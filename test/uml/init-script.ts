@@ -33,20 +33,17 @@ export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/**
- * `modprobe -d` wants its modules below lib/modules of another root; the same wrapper serves the
- * kernel's own requests (device kinds, netfilter matches). `bpfilter` is refused: with it loaded
- * every iptables call takes a detour through a helper process.
- */
-const modprobeWrapper = (moduleRoot: string): string => `#!/bin/sh
-for word; do [ "$word" = bpfilter ] && exit 1; done
-exec /sbin/modprobe -d ${moduleRoot} "$@"`;
-
 export function initScript(plan: InitPlan): string {
   const mountHost = (folder: string, access: 'ro' | 'rw'): string =>
     `mkdir -p ${shellQuote(folder)} && ` +
     `mount -t hostfs -o ${access},${shellQuote(folder)} hostfs ${shellQuote(folder)}`;
+  // `modprobe -d` wants its modules below lib/modules of another root; the wrapper serves the kernel's
+  // own requests too (device kinds, netfilter matches).
   const moduleRoot = '/run/uml';
+  const hostFolders = [
+    ...plan.visible.map((folder) => mountHost(folder, 'ro')),
+    ...[plan.bootFolder, ...plan.writable].map((folder) => mountHost(folder, 'rw')),
+  ];
   const env = Object.entries(plan.env)
     .map(([name, value]) => shellQuote(`${name}=${value}`))
     .join(' ');
@@ -63,16 +60,17 @@ ln -sfn /proc/self/fd /dev/fd
 ln -sfn /proc/self/fd/0 /dev/stdin
 ln -sfn /proc/self/fd/1 /dev/stdout
 ln -sfn /proc/self/fd/2 /dev/stderr
-${[...plan.visible.map((folder) => mountHost(folder, 'ro')), ...[plan.bootFolder, ...plan.writable].map((folder) => mountHost(folder, 'rw'))].join('\n')}
+${hostFolders.join('\n')}
 (sleep ${plan.lifetimeS}; echo o >/proc/sysrq-trigger) &
 mkdir -p ${moduleRoot}/lib
 ln -s ${shellQuote(plan.modulesFolder)} ${moduleRoot}/lib/modules
 cat >${moduleRoot}/modprobe <<'END'
-${modprobeWrapper(moduleRoot)}
+#!/bin/sh
+exec /sbin/modprobe -d ${moduleRoot} "$@"
 END
 chmod 755 ${moduleRoot}/modprobe
 echo ${moduleRoot}/modprobe >/proc/sys/kernel/modprobe
-${plan.modules.length === 0 ? ':' : `${moduleRoot}/modprobe -a ${plan.modules.map(shellQuote).join(' ')}`}
+for module in ${plan.modules.map(shellQuote).join(' ')}; do ${moduleRoot}/modprobe "$module"; done
 echo uml >/proc/sys/kernel/hostname
 ip link set lo up
 stty -F /dev/ttyS0 raw

@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     timeout: { type: 'string', default: '120' },
     module: { type: 'string', multiple: true, default: [] },
     writable: { type: 'string', multiple: true, default: [] },
+    visible: { type: 'string', multiple: true, default: [] },
     'kernel-log': { type: 'boolean', default: false },
   },
 });
@@ -34,7 +35,7 @@ try {
     timeoutMs: Number(values.timeout) * 1000,
     modules: [...defaultModules, ...values.module],
     writable: values.writable,
-    visible: [process.cwd()],
+    visible: [process.cwd(), ...values.visible],
     onOutput: (text) => process.stdout.write(text),
     signal: abort.signal,
   });
