@@ -15,6 +15,9 @@ const linuxOnly: Readonly<Record<number, readonly [code: string, text: string]>>
   524: ['ENOTSUPP', 'operation not supported'],
 };
 
+/** Made once: Node builds the whole map at every call. */
+const nodeErrors = getSystemErrorMap();
+
 /** `17` → `EEXIST`. */
 export function errnoCode(errno: number): string {
   return linuxOnly[errno]?.[0] ?? codes.get(errno) ?? `E${errno}`;
@@ -22,7 +25,7 @@ export function errnoCode(errno: number): string {
 
 /** `17` → `file already exists`. */
 export function errnoText(errno: number): string {
-  return linuxOnly[errno]?.[1] ?? getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
+  return linuxOnly[errno]?.[1] ?? nodeErrors.get(-errno)?.[1] ?? 'unknown error';
 }
 
 /** `EEXIST` → `17`; 0 when unknown. */

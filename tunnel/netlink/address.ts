@@ -15,7 +15,7 @@ import type { AddressObject } from '../kernel.js';
 import { type Attributes, address, readAttributes, readU32 } from './attributes.js';
 import { AF, IFA, IFA_F, NLM_F, RTM } from './constants.js';
 import type { Message } from './message.js';
-import type { MessageWriter } from './writer.js';
+import type { EntryOptions, MessageWriter } from './writer.js';
 
 const IFADDRMSG_BYTES = 8;
 
@@ -44,14 +44,10 @@ export function writeGetAddresses(writer: MessageWriter, sequence: number): void
 
 export function writeAddress(
   writer: MessageWriter,
-  options: {
-    readonly verb: 'set' | 'delete';
-    readonly object: AddressObject;
-    readonly index: number;
-    readonly sequence: number;
-  },
+  object: AddressObject,
+  options: EntryOptions,
 ): void {
-  const { address: own, length } = options.object.address;
+  const { address: own, length } = object.address;
   const set = options.verb === 'set';
   const body = writer.begin(set ? RTM.NEWADDR : RTM.DELADDR, {
     flags: set ? NLM_F.CREATE | NLM_F.REPLACE : 0,

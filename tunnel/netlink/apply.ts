@@ -28,7 +28,7 @@ import {
   batchBytesMax,
   batchMessagesMax,
 } from './transport.js';
-import { MessageWriter } from './writer.js';
+import { type EntryOptions, MessageWriter } from './writer.js';
 
 /** Room for the largest single message. */
 const messageBytesMax = 4096;
@@ -190,19 +190,16 @@ export function createApplier(parts: {
     return at;
   }
 
-  function write(
-    object: BatchedObject,
-    options: { readonly verb: 'set' | 'delete'; readonly index: number; readonly sequence: number },
-  ): void {
+  function write(object: BatchedObject, options: EntryOptions): void {
     switch (object.type) {
       case 'address':
-        return writeAddress(writer, { ...options, object });
+        return writeAddress(writer, object, options);
       case 'neighbour':
-        return writeNeighbour(writer, { ...options, object });
+        return writeNeighbour(writer, object, options);
       case 'fdb':
-        return writeFdb(writer, { ...options, object });
+        return writeFdb(writer, object, options);
       case 'route':
-        return writeRoute(writer, { ...options, object });
+        return writeRoute(writer, object, options);
     }
   }
 

@@ -13,7 +13,7 @@ import type { FdbObject, NeighbourObject } from '../kernel.js';
 import { type Attributes, address, mac, macBytes, readAttributes, readU32 } from './attributes.js';
 import { AF, NDA, NLM_F, NTF_SELF, NUD_PERMANENT, RTM } from './constants.js';
 import type { Message } from './message.js';
-import type { MessageWriter } from './writer.js';
+import type { EntryOptions, MessageWriter } from './writer.js';
 
 const NDMSG_BYTES = 12;
 
@@ -81,18 +81,11 @@ export function writeGetNeighbours(
   writer.end();
 }
 
-interface EntryOptions<T> {
-  readonly verb: 'set' | 'delete';
-  readonly object: T;
-  readonly index: number;
-  readonly sequence: number;
-}
-
 export function writeNeighbour(
   writer: MessageWriter,
-  options: EntryOptions<NeighbourObject>,
+  object: NeighbourObject,
+  options: EntryOptions,
 ): void {
-  const { object } = options;
   const body = beginEntry(writer, options);
   writer.setU8(body, object.address.family === 4 ? AF.INET : AF.INET6);
   writer.data(NDA.DST, object.address.bytes);
@@ -101,8 +94,7 @@ export function writeNeighbour(
 }
 
 /** A deletion names only the MAC: the entry goes with whatever remotes it has. */
-export function writeFdb(writer: MessageWriter, options: EntryOptions<FdbObject>): void {
-  const { object } = options;
+export function writeFdb(writer: MessageWriter, object: FdbObject, options: EntryOptions): void {
   const body = beginEntry(writer, options);
   writer.setU8(body, AF.BRIDGE);
   writer.setU8(body + 10, NTF_SELF);
@@ -111,7 +103,7 @@ export function writeFdb(writer: MessageWriter, options: EntryOptions<FdbObject>
   writer.end();
 }
 
-function beginEntry(writer: MessageWriter, options: EntryOptions<unknown>): number {
+function beginEntry(writer: MessageWriter, options: EntryOptions): number {
   const set = options.verb === 'set';
   const body = writer.begin(set ? RTM.NEWNEIGH : RTM.DELNEIGH, {
     flags: set ? NLM_F.CREATE | NLM_F.REPLACE : 0,

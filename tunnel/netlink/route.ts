@@ -35,7 +35,7 @@ import {
   RT_SCOPE,
 } from './constants.js';
 import type { Message } from './message.js';
-import type { MessageWriter } from './writer.js';
+import type { EntryOptions, MessageWriter } from './writer.js';
 
 const RTMSG_BYTES = 12;
 /** Hop limit of the outer header of `encap ip6` routes; the device's own is not used for them. */
@@ -212,15 +212,9 @@ const targetTypes = {
 
 export function writeRoute(
   writer: MessageWriter,
-  options: {
-    readonly verb: 'set' | 'delete';
-    readonly object: RouteObject;
-    /** Of the target's device; 0 when it has none. */
-    readonly index: number;
-    readonly sequence: number;
-  },
+  object: RouteObject,
+  options: EntryOptions,
 ): void {
-  const { object } = options;
   const { prefix, target } = object;
   const set = options.verb === 'set';
   const body = writer.begin(set ? RTM.NEWROUTE : RTM.DELROUTE, {

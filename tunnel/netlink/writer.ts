@@ -13,6 +13,14 @@ if (endianness() !== 'LE')
 
 const align = (length: number): number => (length + 3) & ~3;
 
+/** What a message about an object that belongs to a device is made from, besides the object. */
+export interface EntryOptions {
+  readonly verb: 'set' | 'delete';
+  /** Of the device; 0 where there is none. */
+  readonly index: number;
+  readonly sequence: number;
+}
+
 export class MessageWriter {
   /** Bytes from 0 to `length` are messages. */
   readonly bytes: Uint8Array;
