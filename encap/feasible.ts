@@ -6,6 +6,7 @@ import type { Family } from './address.js';
 import type { Cluster, LocalFacts, Rule } from './cluster.js';
 import type { Carriage, Plane, RuleResult } from './mode.js';
 import { carriageKey } from './mode.js';
+import type { PathMtu } from './mtu.js';
 import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes } from './mtu.js';
 import { pathLimits, pathMtu } from './path-mtu.js';
 import type { Site } from './relation.js';
@@ -45,28 +46,50 @@ function shapesFor(inner: Family): readonly Carriage[] {
 
 /** All candidates of an (inner) family, cheapest first, each with what excludes it. */
 export function candidates(question: FeasibleQuestion): readonly Candidate[] {
-  return shapes[question.inner].map((carriage) => assess(question, carriage));
+  const ways = { 4: wayOver(question, 4), 6: wayOver(question, 6) };
+  return shapes[question.inner].map((carriage) => assess(question, carriage, ways[carriage.outer]));
 }
 
-function assess(question: FeasibleQuestion, carriage: Carriage): Candidate {
+/** What all candidates with an outer (or bare) header of one family have in common. */
+interface Way {
+  readonly ends: OuterEnds | undefined;
+  readonly near: boolean;
+  readonly sameSubnet: boolean;
+  readonly path: PathMtu;
+}
+
+function wayOver(question: FeasibleQuestion, family: Family): Way {
+  const { from, to, facts } = question;
+  const ends = question.ends.find((entry) => entry.family === family);
+  const near =
+    ends !== undefined &&
+    adjacent(from, to, {
+      family,
+      factsA: facts[from.zone.provider],
+      factsB: facts[to.zone.provider],
+    });
+  return {
+    ends,
+    near,
+    sameSubnet: ends !== undefined && sameSubject(from, to, 'subnet', family),
+    path: ends === undefined ? (0 as PathMtu) : pathMtu(pathLimits(question, { from, to, family })),
+  };
+}
+
+function assess(question: FeasibleQuestion, carriage: Carriage, way: Way): Candidate {
   const { from, to, rule, wanted } = question;
   const exclusions: Exclusion[] = [];
   const supporting: Fact[] = [];
   if (rule !== undefined && wanted !== 'auto' && wanted !== carriage.mode)
     exclusions.push({ code: 'rule', wanted, rule });
-  const ends = question.ends.find((entry) => entry.family === carriage.outer);
-  const near = adjacent(from, to, {
-    family: carriage.outer,
-    factsA: question.facts[from.zone.provider],
-    factsB: question.facts[to.zone.provider],
-  });
+  const { ends, near } = way;
   if (ends === undefined) {
     exclusions.push({ code: 'no-outer-address', family: carriage.outer });
   } else {
-    assessUnderlay(question, { carriage, near, exclusions, supporting });
+    assessUnderlay(question, { carriage, way, exclusions, supporting });
     if (ends.public && linkBetween(question.cluster, from.zone, to.zone)?.allowPublic !== true)
       exclusions.push({ code: 'public', remote: ends.remote });
-    assessMtu(question, carriage, exclusions);
+    assessMtu(way, carriage, exclusions);
   }
   const plane = assessAccepts(question, carriage, exclusions);
   return {
@@ -81,21 +104,21 @@ function assess(question: FeasibleQuestion, carriage: Carriage): Candidate {
 
 interface Assessment {
   readonly carriage: Carriage;
-  readonly near: boolean;
+  readonly way: Way;
   readonly exclusions: Exclusion[];
   readonly supporting: Fact[];
 }
 
 function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): void {
   const { cluster, facts, from, to } = question;
-  const { carriage, near, exclusions, supporting } = assessment;
+  const { carriage, exclusions, supporting } = assessment;
+  const { near, sameSubnet } = assessment.way;
   const link = linkBetween(cluster, from.zone, to.zone);
   const linkLists = link?.modes?.includes(carriage.mode);
   if (link !== undefined && linkLists === false) exclusions.push({ code: 'link', link });
   const traffic = firewallClass(carriage);
   // "ipip" on a link speaks of protocol 4; protocol 41 needs a word of its own.
   const linkConfirms = linkLists === true && traffic !== 'ipv6InIpv4';
-  const sameSubnet = sameSubject(from, to, 'subnet', carriage.outer);
   // Peerings and VPNs route only the other side's own prefixes, so bare overlay packets need the
   // operator's word that this path knows them.
   const foreignFabric =
@@ -147,10 +170,8 @@ function firewallClass(carriage: Carriage): FirewallClass {
   return carriage.inner === 4 ? 'ipip' : 'ipv6InIpv4';
 }
 
-function assessMtu(question: FeasibleQuestion, carriage: Carriage, exclusions: Exclusion[]): void {
-  const { from, to } = question;
-  const limits = pathLimits(question, { from, to, family: carriage.outer });
-  const mtu = innerMtu(pathMtu(limits), carriage);
+function assessMtu(way: Way, carriage: Carriage, exclusions: Exclusion[]): void {
+  const mtu = innerMtu(way.path, carriage);
   const minimum = carriage.inner === 6 ? minimumIpv6Mtu : minimumIpv4Mtu;
   if (mtu < minimum) exclusions.push({ code: 'mtu', mtu, minimum });
 }

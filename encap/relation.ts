@@ -2,7 +2,7 @@
  * How two nodes stand to each other on the underlay: the subnets they are in, whether they share
  * an L2 segment, and the link between their zones.
  */
-import type { Family } from './address.js';
+import type { Address, Family } from './address.js';
 import type {
   Cluster,
   ClusterNode,
@@ -13,7 +13,6 @@ import type {
   Zone,
   ZoneSubnet,
 } from './cluster.js';
-import { underlayAddress } from './cluster.js';
 import { familyBits } from './address.js';
 import type { UnderlayFacts } from './underlay/fact.js';
 import type { Prefix } from './prefix.js';
@@ -25,6 +24,18 @@ export interface Site {
   readonly zone: Zone;
   /** The zone's switches with the node's own on top. */
   readonly switches: Switches;
+  readonly attachments: Readonly<Partial<Record<Family, Attachment>>>;
+}
+
+/** Where a node's underlay address sits. */
+export interface Attachment {
+  readonly address: Address;
+  /** Length of the address's own mask. */
+  readonly length: number;
+  /** The network that the address's own mask makes. */
+  readonly network: Prefix;
+  /** The declared subnet of the zone that holds the address. */
+  readonly declared: ZoneSubnet | undefined;
 }
 
 const sites = new WeakMap<ClusterNode, Site>();
@@ -36,27 +47,24 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
   const cached = sites.get(node);
   if (cached?.zone === zone) return cached;
   const firewall = { ...zone.switches.firewall, ...node.switches.firewall };
-  const site: Site = {
-    node,
-    zone,
-    switches: { ...zone.switches, ...node.switches, firewall },
-  };
+  const attachments: Partial<Record<Family, Attachment>> = {};
+  for (const { address, length } of node.underlay)
+    attachments[address.family] ??= {
+      address,
+      length,
+      network: prefixOf(address, length),
+      declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
+    };
+  const switches = { ...zone.switches, ...node.switches, firewall };
+  const site: Site = { node, zone, switches, attachments };
   sites.set(node, site);
   return site;
 }
 
-/** The declared subnet of the node's zone that holds its address. */
-export function zoneSubnet(site: Site, family: Family): ZoneSubnet | undefined {
-  const own = underlayAddress(site.node, family);
-  if (own === undefined) return undefined;
-  return site.zone.subnets.find((subnet) => prefixContains(subnet.prefix, own.address));
-}
-
 /** The subnet for rules: the zone's declared one, else the one that the address's own mask makes. */
 export function subnetOf(site: Site, family: Family): Prefix | undefined {
-  const own = underlayAddress(site.node, family);
-  if (own === undefined) return undefined;
-  return zoneSubnet(site, family)?.prefix ?? prefixOf(own.address, own.length);
+  const own = site.attachments[family];
+  return own?.declared?.prefix ?? own?.network;
 }
 
 /**
@@ -65,15 +73,14 @@ export function subnetOf(site: Site, family: Family): Prefix | undefined {
  * one-sided test would let A think B near while B thinks A far.
  */
 export function sameSegment(a: Site, b: Site, family: Family): boolean {
-  const segmentA = zoneSubnet(a, family)?.segment;
-  const segmentB = zoneSubnet(b, family)?.segment;
+  const ownA = a.attachments[family];
+  const ownB = b.attachments[family];
+  if (ownA === undefined || ownB === undefined) return false;
+  const segmentA = ownA.declared?.segment;
+  const segmentB = ownB.declared?.segment;
   if (segmentA !== undefined || segmentB !== undefined) return segmentA === segmentB;
   if (a.zone.name !== b.zone.name) return false;
-  const ownA = underlayAddress(a.node, family);
-  const ownB = underlayAddress(b.node, family);
-  if (ownA === undefined || ownB === undefined) return false;
-  if (ownA.length !== ownB.length || ownA.length === familyBits(family)) return false;
-  return prefixContains(prefixOf(ownA.address, ownA.length), ownB.address);
+  return ownA.length !== familyBits(family) && ownA.network.text === ownB.network.text;
 }
 
 /** As `sameSegment`, but only where both providers' networks really are L2 there. */
@@ -84,7 +91,10 @@ export function adjacent(a: Site, b: Site, options: AdjacencyOptions): boolean {
     [b, factsB],
   ] as const) {
     if (facts.layer2.domain === 'none') return false;
-    if (facts.layer2.domain === 'declared' && zoneSubnet(site, family)?.segment === undefined)
+    if (
+      facts.layer2.domain === 'declared' &&
+      site.attachments[family]?.declared?.segment === undefined
+    )
       return false;
   }
   return sameSegment(a, b, family);
@@ -114,21 +124,24 @@ export function sameSubject(a: Site, b: Site, subject: RelationSubject, family: 
 
 /** The link between two zones; one that names both zones beats one that names providers. */
 export function linkBetween(cluster: Cluster, a: Zone, b: Zone): Link | undefined {
-  let pairs = linkIndex.get(cluster.links);
-  if (pairs === undefined) linkIndex.set(cluster.links, (pairs = new Map()));
-  const key = `${a.name}\n${b.name}`;
-  if (pairs.has(key)) return pairs.get(key);
+  let index = linkIndex.get(cluster.links);
+  if (index === undefined) linkIndex.set(cluster.links, (index = new Map()));
+  let row = index.get(a);
+  if (row === undefined) index.set(a, (row = new Map()));
+  const known = row.get(b);
+  if (known !== undefined) return known ?? undefined;
   let best: Link | undefined;
   let bestScore = -1;
   for (const link of cluster.links) {
     const score = linkScore(link, a, b);
     if (score > bestScore) [best, bestScore] = [link, score];
   }
-  pairs.set(key, best);
+  row.set(b, best ?? null);
   return best;
 }
 
-const linkIndex = new WeakMap<readonly Link[], Map<string, Link | undefined>>();
+/** By zone and zone; null says that there is no link, undefined that nobody has asked yet. */
+const linkIndex = new WeakMap<readonly Link[], Map<Zone, Map<Zone, Link | null>>>();
 
 /** Number of ends named as zones, or -1 when the link is not between the two. */
 function linkScore(link: Link, a: Zone, b: Zone): number {
