@@ -58,6 +58,16 @@ class PlaneClient implements UserspacePlane {
   }
 
   async ensure(spec: PlaneSpec): Promise<PlaneStatus> {
+    try {
+      return await this.#ensureOnce(spec);
+    } catch (error) {
+      if (!(error instanceof PlaneDied)) throw error;
+      // It was found dying: now it is gone, or it would not die twice.
+      return this.#ensureOnce(spec);
+    }
+  }
+
+  async #ensureOnce(spec: PlaneSpec): Promise<PlaneStatus> {
     const connection = (await this.#connect()) ?? (await this.#start());
     try {
       const before = await connection.ask({ op: 'status' });
@@ -69,13 +79,16 @@ class PlaneClient implements UserspacePlane {
   }
 
   async status(): Promise<PlaneStatus | undefined> {
-    const connection = await this.#connect();
-    if (connection === undefined) return undefined;
+    let connection: Connection | undefined;
     try {
-      const status = await connection.ask({ op: 'status' });
-      return status.device === null ? undefined : toStatus(status);
+      connection = await this.#connect();
+      const status = await connection?.ask({ op: 'status' });
+      return status === undefined || status.device === null ? undefined : toStatus(status);
+    } catch (error) {
+      if (error instanceof PlaneDied) return undefined;
+      throw error;
     } finally {
-      connection.close();
+      connection?.close();
     }
   }
 
@@ -153,6 +166,9 @@ class PlaneClient implements UserspacePlane {
   }
 }
 
+/** The connection ended before the answer. */
+class PlaneDied extends Error {}
+
 /** An open connection whose greeting has been read. */
 class Connection {
   readonly hello: Hello;
@@ -201,19 +217,21 @@ class Inbox {
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket) {
-    const fail = (problem: string): void => {
-      this.#problem ??= new Error(`the userspace data plane's socket: ${problem}`);
+    const fail = (problem: Error): void => {
+      this.#problem ??= problem;
       this.#wake?.();
     };
+    const died = (how: string): void =>
+      fail(new PlaneDied(`the userspace data plane has ended during a request (${how})`));
     onLines(socket, {
       message: (message) => {
         this.#arrived.push(message);
         this.#wake?.();
       },
-      invalid: fail,
+      invalid: (problem) => fail(new Error(`the userspace data plane's answer: ${problem}`)),
     });
-    socket.on('error', (error) => fail(error.message));
-    socket.on('close', () => fail('closed without an answer'));
+    socket.on('error', (error) => died(error.message));
+    socket.on('close', () => died('closed without an answer'));
   }
 
   async next(timeoutMs: number): Promise<unknown> {

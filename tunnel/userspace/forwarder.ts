@@ -142,15 +142,15 @@ export class Forwarder {
       return this.#count(problem === 'not-ipv4' ? 'inner-not-ipv4' : 'inner-malformed');
     if (readU16(inner, field.totalLength) !== inner.length) return this.#count('inner-malformed');
     const source = readU32(inner, field.source);
-    if (!peers.some((peer) => peer.innerSources.has(source)))
-      return this.#count('inner-foreign-source');
+    const peer = peers.find((candidate) => candidate.innerSources.has(source));
+    if (peer === undefined) return this.#count('inner-foreign-source');
     if (inner[field.ttl] === 0) return this.#count('inner-ttl-expired');
 
     const before = (inner[field.tos]! & ecnMask) as Ecn;
     const after = ecnAfterDecapsulation(before, (outer[field.tos]! & ecnMask) as Ecn);
     if (after === 'drop') return this.#count('ecn-dropped');
     if (after !== before) remark(inner, after);
-    this.#deliver(inner);
+    this.#deliver(inner, peer);
   }
 
   /** An ICMP packet that the host received, IPv4 header included: is it about our tunnel? */
@@ -201,9 +201,9 @@ export class Forwarder {
     this.#outputs.send(outer, peer.remoteAddress.text);
   }
 
-  #deliver(inner: Uint8Array): void {
+  #deliver(inner: Uint8Array, from: Peer): void {
     if (completeTcpChecksum(inner)) this.#count('inner-checksum-completed');
-    const parts = unmergeTcp(inner, this.#table.deviceMtu);
+    const parts = unmergeTcp(inner, Math.min(this.#table.deviceMtu, from.mtu));
     if (parts.length > 1) this.#count('inner-unmerged');
     for (const part of parts) {
       this.#count('received');

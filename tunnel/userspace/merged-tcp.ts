@@ -6,7 +6,7 @@
  * of the pseudo-header, since the kernel's own stack would not look at it again. Written
  * to the TUN device as it is, such a packet is dropped by whoever gets it.
  *
- * So the checksum is completed, and what exceeds the device's MTU is cut into segments again. TCP is
+ * So the checksum is completed, and what exceeds the path's MTU is cut into segments again. TCP is
  * a stream: any cut is right as long as sequence numbers, flags and checksums are (RFC 9293).
  */
 import { readU16, writeU16 } from '../../encap/wire/bytes.js';
