@@ -69,10 +69,11 @@ t.test('a numbered stream through changes of mode', async (t) => {
   let complaints = '';
   ip.stderr?.setEncoding('utf8').on('data', (text: string) => (complaints += text));
   let changes = 0;
+  const allSent = once(sender, 'exit');
   while (sender.exitCode === null) {
     const name = order[changes++ % order.length]!;
     ip.stdin?.write(`route replace ${routes[name](a, b)}\n`);
-    await Promise.race([sleep(pauseMs), once(sender, 'exit')]);
+    await Promise.race([sleep(pauseMs), allSent]);
   }
   ip.stdin?.end();
   await once(ip, 'close');
