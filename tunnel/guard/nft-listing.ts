@@ -67,7 +67,9 @@ export function parseListing(text: string): NftListing | undefined {
 /** Packets by counter, from `nft -j list counters`. */
 export function parseCounters(text: string): Readonly<Record<string, number>> {
   const items = (JSON.parse(text) as { nftables: Json[] }).nftables;
-  const counters = items.flatMap((item) => (item['counter'] as Json | undefined) ?? []);
+  const counters = items
+    .map((item) => item['counter'] as Json | undefined)
+    .filter((counter) => counter !== undefined);
   return Object.fromEntries(counters.map((one) => [String(one['name']), Number(one['packets'])]));
 }
 

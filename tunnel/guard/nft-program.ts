@@ -17,7 +17,8 @@
  *     IPv6 (RFC 8200): version 0–3 · source 64–191
  *
  * IPv6 fragments do pass hook `input` before they are reassembled. A first fragment shows UDP port
- * or protocol, so all tunnel packets in fragments are dropped there; our own never fragment.
+ * or protocol (RFC 7112: the whole header chain; the kernel drops others), and without it there is
+ * no packet: so tunnel packets in fragments are dropped there. Our own never fragment.
  */
 import { createHash } from 'node:crypto';
 import { type Address, type Family, addressToBigInt } from '../../encap/address.js';
@@ -114,6 +115,10 @@ function chains(facts: GuardFacts): ReadonlyMap<string, NftChain> {
     [
       'input',
       base('input', [
+        // Before the VNI is looked at: a first fragment of 8 bytes does not hold it.
+        ...(ports === ''
+          ? []
+          : [`udp dport { ${ports} } exthdr frag exists ${drop('outer_fragment')}`]),
         ...facts.vxlan.map(({ vni, port }) => `udp dport ${port} @th,96,24 ${vni} goto vxlan`),
         'meta l4proto 4 goto ipip4',
         'meta l4proto 41 goto ipip6',

@@ -1,0 +1,75 @@
+/**
+ * The guard under attack: real packets on a real kernel, for each back end. A packet counts as
+ * dropped when a packet sent after it has arrived, it has not, and its reason's counter has grown.
+ */
+import t from 'tap';
+import type { Guard } from '../../tunnel/guard/guard.js';
+import { NftablesGuard } from '../../tunnel/guard/nftables.js';
+import { type PacketCase, packetCases } from './guard-attacks.js';
+import {
+  type GuardLab,
+  ether,
+  guardLab,
+  inner4,
+  inside,
+  labPeer,
+  labSpec,
+  outer4,
+  podEther,
+  vxlan42,
+} from './guard-lab.js';
+
+let sequence = 0;
+
+/** Sends the case and a good packet behind it; true when only what may arrive has arrived. */
+async function outcome(
+  lab: GuardLab,
+  { code, from, expect }: PacketCase,
+): Promise<{ readonly arrived: readonly string[]; readonly expected: readonly string[] }> {
+  const id = `case${++sequence}`;
+  const last = `last${sequence}`;
+  await lab[from].send(code(id));
+  if (from === 'peer') {
+    await lab.peer.send(`${ether}/${outer4}/${vxlan42}/${inner4(last)}`);
+    await lab.work.arrives(`udp4:9000/${last}`);
+  } else {
+    await lab.work.send(
+      `${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/UDP(dport=9000)/b'id=${last};'`,
+    );
+    await lab.peer.arrives(`udp4:9000/${last}`);
+  }
+  const arrived: string[] = [];
+  for (const at of ['peer', 'node', 'work'] as const) {
+    if ('at' in expect && expect.at === at) await lab[at].arrives(`${expect.socket}/${id}`);
+    for (const key of Object.keys(await lab[at].received()))
+      if (key.endsWith(`/${id}`) || key.endsWith(`/${last}`)) arrived.push(`${at} ${key}`);
+  }
+  const sentinel = from === 'peer' ? `work udp4:9000/${last}` : `peer udp4:9000/${last}`;
+  const wanted = 'at' in expect ? [`${expect.at} ${expect.socket}/${id}`] : [];
+  return { arrived: arrived.sort(), expected: [...wanted, sentinel].sort() };
+}
+
+async function grown(guard: Guard, before: Readonly<Record<string, number>>): Promise<string[]> {
+  const after = await guard.counters();
+  return Object.keys(after).filter((reason) => after[reason]! > (before[reason] ?? 0));
+}
+
+const backends = [{ name: 'nft', open: (netns: string): Guard => new NftablesGuard({ netns }) }];
+
+for (const { name, open } of backends) {
+  await t.test(`${name}: each packet meets its fate`, async (t) => {
+    const lab = await guardLab(name);
+    t.teardown(() => lab.close());
+    const guard = open(lab.netns);
+    await guard.apply(labSpec);
+    t.same(await guard.verify(labSpec), { ok: true, difference: undefined });
+
+    for (const one of packetCases) {
+      const before = await guard.counters();
+      const { arrived, expected } = await outcome(lab, one);
+      t.same(arrived, expected, one.title);
+      const reasons = 'dropped' in one.expect ? [one.expect.dropped] : [];
+      t.same(await grown(guard, before), reasons, `${one.title}: the counter`);
+    }
+  });
+}
