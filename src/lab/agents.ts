@@ -1,0 +1,88 @@
+/** The agents of a lab: the real program, one process a node, in that node's namespace. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { agentRequest } from '../agent/client.js';
+import type { Lab } from './lab.js';
+import { LabError, type NodePaths } from './names.js';
+import type { NodePlan } from './plan.js';
+import { type ProcessRecord, isRunning, startDetached, tail } from './processes.js';
+import { selvageProgram } from './program.js';
+
+export interface AgentLaunch {
+  readonly node: NodePlan;
+  readonly files: NodePaths;
+  readonly configFile: string;
+}
+
+/** The command line of a node's agent; undefined: this node has none. */
+export type AgentCommand = (launch: AgentLaunch) => readonly string[] | undefined;
+
+export const realAgent: AgentCommand = ({ node, files, configFile }) => [
+  ...selvageProgram(),
+  'agent',
+  '--config',
+  configFile,
+  '--node',
+  node.name,
+  '--runtime-dir',
+  files.runtimeDir,
+  '--state-dir',
+  files.stateDir,
+];
+
+export async function startAgent(
+  lab: Lab,
+  node: NodePlan,
+  agentCommand: AgentCommand,
+): Promise<ProcessRecord | undefined> {
+  const files = lab.files.get(node.name)!;
+  const argv = agentCommand({ node, files, configFile: lab.manifest.configFile });
+  if (argv === undefined) return undefined;
+  return startDetached(argv, {
+    namespace: node.namespace,
+    logFile: files.agentLog,
+    what: `the agent of ${node.name}`,
+  });
+}
+
+export interface ReadyOptions {
+  readonly timeoutMs: number;
+  readonly onReady: (node: string) => void;
+}
+
+/** Waits until every agent says that its kernel is as desired. */
+export async function untilReady(
+  lab: Lab,
+  agents: ReadonlyMap<string, ProcessRecord>,
+  options: ReadyOptions,
+): Promise<void> {
+  const deadline = Date.now() + options.timeoutMs;
+  await Promise.all(
+    [...agents].map(async ([node, record]) => {
+      const { agentSocket, agentLog } = lab.files.get(node)!;
+      for (let last = 'no answer yet'; ; await sleep(100)) {
+        const answer = await readiness(agentSocket);
+        if (answer === undefined) return options.onReady(node);
+        last = answer;
+        if (!isRunning(record))
+          throw new LabError(
+            `the agent of ${node} ended before it was ready; the end of ${agentLog}:\n${tail(agentLog)}`,
+          );
+        if (Date.now() > deadline)
+          throw new LabError(
+            `the agent of ${node} is not ready after ${options.timeoutMs} ms (${last}); ` +
+              `the end of ${agentLog}:\n${tail(agentLog)}`,
+          );
+      }
+    }),
+  );
+}
+
+/** Undefined when ready, else why not. */
+async function readiness(socket: string): Promise<string | undefined> {
+  try {
+    await agentRequest({ socket, method: 'GET', path: '/readyz', timeoutMs: 5000 });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
