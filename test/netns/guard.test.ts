@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import type { Guard } from '../../tunnel/guard/guard.js';
+import { IptablesGuard } from '../../tunnel/guard/iptables.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
 import { type PacketCase, packetCases } from './guard-attacks.js';
 import {
@@ -54,7 +55,10 @@ async function grown(guard: Guard, before: Readonly<Record<string, number>>): Pr
   return Object.keys(after).filter((reason) => after[reason]! > (before[reason] ?? 0));
 }
 
-const backends = [{ name: 'nft', open: (netns: string): Guard => new NftablesGuard({ netns }) }];
+const backends = [
+  { name: 'nft', open: (netns: string): Guard => new NftablesGuard({ netns }) },
+  { name: 'ipt', open: (netns: string): Guard => new IptablesGuard({ netns }) },
+];
 
 for (const { name, open } of backends) {
   await t.test(`${name}: each packet meets its fate`, async (t) => {

@@ -1,0 +1,247 @@
+/**
+ * The guard on iptables: chains of our own in the filter tables of both families, entered by the
+ * first rule of INPUT and FORWARD. `iptables-restore --noflush` exchanges a family's table as a
+ * whole, so here too a packet meets the old rules or the new ones.
+ *
+ * It is for correctness where nftables is missing (the kernel of user-mode-linux among others): a
+ * rule for each pair, looked at one after the other.
+ */
+import type { Family } from '../../encap/address.js';
+import { ToolMissingError, firstLines, requireTool, runTool } from './command.js';
+import { guardFacts } from './facts.js';
+import type { Guard, GuardSpec } from './guard.js';
+import { type IptablesListing, parseIptablesSave } from './iptables-listing.js';
+import {
+  type IptablesProgram,
+  dropChain,
+  entryChain,
+  iptablesProgram,
+} from './iptables-program.js';
+import { dropReasonNames, iptablesPrefix } from './names.js';
+import type { PacketFilterOptions } from './nftables.js';
+
+const probeChain = `${iptablesPrefix}PROBE`;
+const builtins = ['INPUT', 'FORWARD'] as const;
+/** For another program that holds the lock of the tables. */
+const lockWaitSeconds = 10;
+
+export class IptablesGuard implements Guard {
+  readonly backend = 'iptables';
+  readonly #netns: string | undefined;
+  /** Variant of the tools that this kernel takes, and the families it takes them for. */
+  #tools: { readonly variant: '' | '-legacy'; readonly families: readonly Family[] } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PacketFilterOptions = {}) {
+    this.#netns = options.netns;
+  }
+
+  /** Throws when this kernel cannot hold the rules; leaves no trace. */
+  async probe(): Promise<void> {
+    const refusals: string[] = [];
+    for (const variant of ['-legacy', ''] as const) {
+      const refusal = await this.#try(variant, 4);
+      if (refusal === undefined) {
+        const v6 = (await this.#try(variant, 6)) === undefined;
+        this.#tools = { variant, families: v6 ? [4, 6] : [4] };
+        return;
+      }
+      refusals.push(refusal);
+    }
+    throw new Error(`check whether iptables can hold the guard: ${refusals.join('; ')}`);
+  }
+
+  apply(spec: GuardSpec): Promise<void> {
+    return this.#inTurn(async () => {
+      const facts = guardFacts(spec);
+      for (const family of await this.#families(spec)) {
+        const program = iptablesProgram(facts, family);
+        const listing = await this.#list(family);
+        if (differences(program, listing).length > 0)
+          await this.#restore(family, replacement(program, listing));
+      }
+    });
+  }
+
+  verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
+    return this.#inTurn(async () => {
+      const facts = guardFacts(spec);
+      const found: string[] = [];
+      for (const family of await this.#families(spec)) {
+        const lines = differences(iptablesProgram(facts, family), await this.#list(family));
+        found.push(...lines.map((line) => `IPv${family}: ${line}`));
+      }
+      return {
+        ok: found.length === 0,
+        difference: found.length === 0 ? undefined : found.join('; '),
+      };
+    });
+  }
+
+  counters(): Promise<Readonly<Record<string, number>>> {
+    return this.#inTurn(async () => {
+      const total: Record<string, number> = {};
+      for (const family of await this.#supported()) {
+        const { counters } = await this.#list(family);
+        for (const reason of dropReasonNames) {
+          const packets = /^\[(\d+):/.exec(counters.get(dropChain(reason)) ?? '')?.[1];
+          if (packets !== undefined) total[reason] = (total[reason] ?? 0) + Number(packets);
+        }
+      }
+      return total;
+    });
+  }
+
+  remove(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const family of await this.#supported()) {
+        const listing = await this.#list(family);
+        const chains = [...listing.chains.keys()];
+        if (chains.length === 0) continue;
+        await this.#restore(family, [
+          ...chains.map((name) => `:${name} - [0:0]`),
+          ...unhook(listing),
+          ...chains.map((name) => `-X ${name}`),
+        ]);
+      }
+    });
+  }
+
+  /** The families to guard; a spec with IPv6 in it must not go half guarded. */
+  async #families(spec: GuardSpec): Promise<readonly Family[]> {
+    const families = await this.#supported();
+    const usesV6 = [...spec.pools, ...spec.localAddresses, ...spec.nodeAddresses].some(
+      ({ family }) => family === 6,
+    );
+    if (usesV6 && !families.includes(6))
+      throw new Error(
+        'load the guard: the cluster uses IPv6 and ip6tables does not work here; ' +
+          'load the kernel modules ip6table_filter and xt_u32',
+      );
+    return families;
+  }
+
+  async #supported(): Promise<readonly Family[]> {
+    if (this.#tools === undefined) await this.probe();
+    return this.#tools!.families;
+  }
+
+  async #list(family: Family): Promise<IptablesListing> {
+    const text = await requireTool('read the guard', {
+      argv: [this.#tool(family, 'save'), '--counters', '--table', 'filter'],
+      netns: this.#netns,
+    });
+    return parseIptablesSave(text);
+  }
+
+  async #restore(family: Family, lines: readonly string[]): Promise<void> {
+    await requireTool('load the guard', {
+      argv: [...restoreArguments(this.#tool(family, 'restore')), '--counters'],
+      netns: this.#netns,
+      input: restoreText(lines),
+    });
+  }
+
+  #tool(family: Family, verb: 'save' | 'restore'): string {
+    return toolName({ family, verb, variant: this.#tools!.variant });
+  }
+
+  /** Loads and removes a chain that nothing jumps to; the reason when that fails. */
+  async #try(variant: '' | '-legacy', family: Family): Promise<string | undefined> {
+    const tool = toolName({ family, verb: 'restore', variant });
+    const match = '-p udp -m udp --dport 4789 -m u32 --u32 "0x0=0x0"';
+    try {
+      for (const line of [`-A ${probeChain} ${match} -j RETURN`, `-X ${probeChain}`]) {
+        const { status, stderr } = await runTool({
+          argv: restoreArguments(tool),
+          netns: this.#netns,
+          input: restoreText([`:${probeChain} - [0:0]`, line]),
+        });
+        if (status !== 0) return `${tool}: ${firstLines(stderr)}`;
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof ToolMissingError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Calls run one after the other, whatever came of the one before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work, work);
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+}
+
+function toolName(tool: {
+  readonly family: Family;
+  readonly variant: string;
+  readonly verb: string;
+}): string {
+  return `${tool.family === 4 ? 'iptables' : 'ip6tables'}${tool.variant}-${tool.verb}`;
+}
+
+function restoreArguments(tool: string): readonly string[] {
+  return [tool, '--noflush', '--wait', String(lockWaitSeconds)];
+}
+
+function restoreText(lines: readonly string[]): string {
+  return ['*filter', ...lines, 'COMMIT', ''].join('\n');
+}
+
+/** Every chain anew (declaring one empties it), each drop chain with its count so far. */
+function replacement(program: IptablesProgram, listing: IptablesListing): readonly string[] {
+  const stale = [...listing.chains.keys()].filter((name) => !program.has(name));
+  return [
+    ...[...program.keys(), ...stale].map((name) => `:${name} - [0:0]`),
+    ...unhook(listing),
+    ...builtins.map((name) => `-I ${name} 1 -j ${entryChain(name)}`),
+    ...[...program].flatMap(([name, rules]) =>
+      rules.map((rule) =>
+        rule === '-j DROP'
+          ? `${listing.counters.get(name) ?? '[0:0]'} -A ${name} ${rule}`
+          : `-A ${name} ${rule}`,
+      ),
+    ),
+    ...stale.map((name) => `-X ${name}`),
+  ];
+}
+
+function unhook(listing: IptablesListing): readonly string[] {
+  return builtins.flatMap((name) =>
+    listing.builtin[name]
+      .filter((target) => target === entryChain(name))
+      .map((target) => `-D ${name} -j ${target}`),
+  );
+}
+
+function differences(program: IptablesProgram, listing: IptablesListing): readonly string[] {
+  const found: string[] = [];
+  for (const name of builtins) {
+    const targets = listing.builtin[name];
+    if (targets[0] !== entryChain(name))
+      found.push(`the first rule of ${name} does not jump to ${entryChain(name)}`);
+    else if (targets.indexOf(entryChain(name), 1) > 0)
+      found.push(`${name} jumps to ${entryChain(name)} more than once`);
+  }
+  for (const [name, rules] of program) {
+    const listed = listing.chains.get(name);
+    if (listed === undefined) found.push(`chain ${name} is missing`);
+    else {
+      const at = firstDifference(rules, listed);
+      if (at !== undefined)
+        found.push(
+          `chain ${name}, rule ${at + 1} is "${listed[at] ?? '(none)'}", not "${rules[at] ?? '(none)'}"`,
+        );
+    }
+  }
+  for (const name of listing.chains.keys())
+    if (!program.has(name)) found.push(`chain ${name} is not ours`);
+  return found;
+}
+
+function firstDifference(a: readonly string[], b: readonly string[]): number | undefined {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return i;
+  return undefined;
+}
