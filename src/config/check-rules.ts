@@ -1,0 +1,182 @@
+/**
+ * Rules that force a mode which the underlay does not carry are refused when the file is read, as
+ * the packets they speak of would have no path.
+ *
+ * The question is put to `decide` itself, for pairs of nodes that stand for all: nodes with the
+ * same zone, subnets, abilities and answers to every rule's selectors are alike, so one or two of
+ * each kind are asked. What is reported is true of the nodes named; in a file with very many kinds
+ * the coarser kinds may hide a pair, which `route-explain` would still show.
+ */
+import { type Family, familyBits } from '../../encap/address.js';
+import type { Cluster, ClusterNode, Rule, Selector } from '../../encap/cluster.js';
+import { type Question, decide } from '../../encap/decide.js';
+import { describeExclusion } from '../../encap/describe.js';
+import { prefixContains, prefixOf } from '../../encap/prefix.js';
+import { type Exclusion, stepOf } from '../../encap/trail.js';
+import type { DraftRule } from './draft.js';
+import type { Report } from './report.js';
+
+/** Decisions asked for at most; one takes a few microseconds. */
+const maxDecisions = 40_000;
+
+interface Infeasible {
+  readonly from: ClusterNode;
+  readonly to: ClusterNode;
+  readonly family: Family;
+  readonly exclusions: readonly Exclusion[];
+}
+
+export function checkForcedModes(
+  cluster: Cluster,
+  context: { readonly rules: readonly DraftRule[]; readonly report: Report },
+): void {
+  const { rules, report } = context;
+  if (!rules.some(({ rule }) => forces(rule))) return;
+  const found = new Map<Rule, Infeasible[]>();
+  const nodes = representatives(cluster);
+  for (const from of nodes) {
+    for (const to of nodes) {
+      if (from === to) continue;
+      for (const family of [4, 6] as const) askPair(cluster, { from, to, family, found });
+    }
+  }
+  for (const { rule, path } of rules) {
+    const cases = found.get(rule);
+    if (cases === undefined) continue;
+    const [first] = cases as [Infeasible];
+    report.add({
+      code: 'rule-infeasible',
+      path: [...path, 'mode'],
+      value: rule.mode,
+      message: complaint(rule, cases),
+      remedy: remedyFor(first, rule),
+    });
+  }
+}
+
+function forces(rule: Rule): boolean {
+  return rule.mode !== 'auto' && rule.mode !== 'deny' && !rule.force;
+}
+
+function askPair(
+  cluster: Cluster,
+  pair: {
+    readonly from: ClusterNode;
+    readonly to: ClusterNode;
+    readonly family: Family;
+    readonly found: Map<Rule, Infeasible[]>;
+  },
+): void {
+  const { from, to, family, found } = pair;
+  const prefix = to.overlay.find((entry) => entry.family === family);
+  if (prefix === undefined) return;
+  const question: Question = { from, prefix, owner: to };
+  const decision = decide({ cluster, local: undefined }, question);
+  const { verdict } = decision;
+  if (verdict.kind !== 'unreachable' || verdict.reason !== 'no-mode') return;
+  const rule = stepOf(decision, 'rule')?.rule;
+  if (rule === undefined || !forces(rule)) return;
+  const candidates = stepOf(decision, 'feasible')?.candidates ?? [];
+  // Of the candidates in the rule's mode the one that least speaks against.
+  const wanted = candidates
+    .filter((candidate) => !candidate.exclusions.some(({ code }) => code === 'rule'))
+    .sort((a, b) => weight(a.exclusions) - weight(b.exclusions));
+  const exclusions = wanted[0]?.exclusions ?? [];
+  const cases = found.get(rule) ?? [];
+  cases.push({ from, to, family, exclusions });
+  found.set(rule, cases);
+}
+
+/** A missing outer address says less than anything that speaks against a present one. */
+function weight(exclusions: readonly Exclusion[]): number {
+  return exclusions.length + (exclusions.some(({ code }) => code === 'no-outer-address') ? 100 : 0);
+}
+
+function complaint(rule: Rule, cases: readonly Infeasible[]): string {
+  const [{ from, to, family, exclusions }] = cases as [Infeasible];
+  const why = [...new Set(exclusions.map(describeExclusion))].slice(0, 2).join('; ');
+  const zones = new Set(cases.map((it) => [it.from.zone, it.to.zone].sort().join(' ')));
+  const more = zones.size > 1 ? `, and for ${zones.size - 1} more pairs of zones` : '';
+  return `${rule.mode} does not carry IPv${family} from ${from.name} to ${to.name}${more}: ${why}`;
+}
+
+function remedyFor({ family, exclusions, from, to }: Infeasible, rule: Rule): string {
+  const [first] = exclusions;
+  if (family === 6 && rule.family === undefined) {
+    if (exclusions.some(({ code }) => code === 'no-outer-address'))
+      return 'add "family: 4" to the rule, or IPv6 underlay addresses to the nodes';
+    if (rule.mode === 'ipip')
+      return 'add "family: 4" to the rule, or "force: true" if you know that it passes';
+  }
+  if (first?.code === 'switch')
+    return `add "${first.need.switch}: ${first.need.value}" to zone ${zoneOf(first.end, { from, to })} once that is so, or use mode: auto`;
+  if (first?.code === 'unconfirmed')
+    return 'say so below "firewall:" of the zone if it passes, use mode: auto, or add "force: true"';
+  return 'use mode: auto, narrow the rule, or add "force: true" if you know better';
+}
+
+function zoneOf(name: string, { from, to }: { from: ClusterNode; to: ClusterNode }): string {
+  return name === from.name ? from.zone : to.zone;
+}
+
+/** Two nodes of each kind, in finer kinds as long as the pairs stay few enough. */
+function representatives(cluster: Cluster): readonly ClusterNode[] {
+  const selectors = cluster.rules.flatMap((rule) => [
+    ...(rule.from ? [rule.from] : []),
+    ...(rule.to ? [rule.to] : []),
+    ...(rule.between ?? []),
+  ]);
+  const matters = selectors.filter(({ nodes, labels, subnets }) => nodes ?? labels ?? subnets);
+  let chosen: ClusterNode[] = [];
+  for (const fine of [true, false]) {
+    const kinds = new Map<string, number>();
+    chosen = [];
+    for (const node of cluster.nodes.values()) {
+      const key = kindOf(node, { cluster, selectors: matters, fine });
+      const count = kinds.get(key) ?? 0;
+      if (count >= 2) continue;
+      kinds.set(key, count + 1);
+      chosen.push(node);
+    }
+    if (2 * chosen.length ** 2 <= maxDecisions) return chosen;
+  }
+  return chosen.slice(0, Math.floor(Math.sqrt(maxDecisions / 2)));
+}
+
+function kindOf(
+  node: ClusterNode,
+  options: {
+    readonly cluster: Cluster;
+    readonly selectors: readonly Selector[];
+    readonly fine: boolean;
+  },
+): string {
+  const { selectors, fine } = options;
+  const families = [
+    ...node.underlay.map(({ address }) => `u${address.family}`),
+    ...node.publicAddresses.map(({ family }) => `p${family}`),
+    ...node.overlay.map(({ family }) => `o${family}`),
+  ];
+  const parts: unknown[] = [node.zone, families, node.switches, node.accepts, node.mtu];
+  parts.push(selectors.map((selector) => Number(speaksOf(selector, node))).join(''));
+  if (fine) {
+    const zone = options.cluster.zones.get(node.zone);
+    for (const { address, length } of node.underlay) {
+      const subnet = zone?.subnets.find(({ prefix }) => prefixContains(prefix, address));
+      const host = length === familyBits(address.family);
+      parts.push(subnet?.prefix.text, host ? 'host' : prefixOf(address, length).text);
+    }
+  }
+  return JSON.stringify(parts);
+}
+
+function speaksOf(selector: Selector, node: ClusterNode): boolean {
+  const { nodes, labels, subnets } = selector;
+  if (nodes !== undefined && !nodes.includes(node.name)) return false;
+  for (const [key, values] of Object.entries(labels ?? {}))
+    if (!values.includes(node.labels[key] ?? '')) return false;
+  return (
+    subnets === undefined ||
+    subnets.some((prefix) => node.underlay.some(({ address }) => prefixContains(prefix, address)))
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Every limit of the cluster file on one screen, with its unit and where it comes from.
+ */
+import { modes } from '../../encap/mode.js';
+
+/** A file larger than this is refused before it is read: 50,000 nodes need about half of it. */
+export const maxFileBytes = 16 * 1024 * 1024;
+
+/** Values that aliases (`*anchor`) may add to those written out; beyond it is an alias bomb. */
+export const maxAliasedValues = 500_000;
+
+/** Nested lists and mappings; the deepest honest file has six levels. */
+export const maxDepth = 64;
+
+/** VXLAN network identifier: 24 bits (RFC 7348 section 5); 0 is left to mean "none". */
+export const vniRange = { min: 1, max: 2 ** 24 - 1 } as const;
+
+/** UDP port: 16 bits (RFC 768), 0 is reserved. */
+export const portRange = { min: 1, max: 65_535 } as const;
+
+/**
+ * Largest IP packet of an underlay path in bytes. Every IPv4 host accepts 576 (RFC 791 section
+ * 3.1), and less leaves too little behind 50 bytes of VXLAN; 65,535 is the IPv4 total length.
+ */
+export const mtuRange = { min: 576, max: 65_535 } as const;
+
+/** Every IPv6 link carries at least this (RFC 8200 section 5), the overlay's as well. */
+export const minIpv6Mtu = 1280;
+
+/** Host names: RFC 1123 section 2.1 with 253 characters for a name with dots. */
+export const maxNameLength = 253;
+export const maxTextLength = 500;
+
+export const defaultClusterName = 'selvage';
+export const defaultVni = 4096;
+/** RFC 7348 section 8. */
+export const defaultVxlanPort = 4789;
+/** The zone that exists when the file has none. */
+export const implicitZone = 'default';
+
+/** How many items of a long list a message names. */
+export const namedItems = 3;
+
+/** Keys of a node's `accepts` table: a mode, or `mode/outer family/inner family`. */
+export const acceptsKeys: readonly string[] = modes.flatMap((mode) => [
+  mode,
+  ...[4, 6].flatMap((outer) =>
+    [4, 6]
+      .filter((inner) => mode !== 'native' || inner === outer)
+      .map((inner) => `${mode}/${outer}/${inner}`),
+  ),
+]);

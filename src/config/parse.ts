@@ -1,0 +1,165 @@
+/**
+ * From the bytes of a cluster file to the cluster, or to everything that is wrong with it.
+ *
+ * The text becomes a YAML tree, the tree plain data, each entry of the data is read by its schema,
+ * then entries are checked against each other. Each stage goes on behind mistakes and leaves out
+ * what a mistake has made unknowable, so that one mistake gives one problem and all come at once.
+ */
+import type { Cluster } from '../../encap/cluster.js';
+import { nodeTable } from '../../encap/node-table.js';
+import type { Prefix } from '../../encap/prefix.js';
+import { isFault, readPrefix } from './address-text.js';
+import { checkDuplicateAddresses } from './check-duplicates.js';
+import { checkMtus } from './check-mtu.js';
+import { checkPlan } from './check-plan.js';
+import { checkForcedModes } from './check-rules.js';
+import { checkRuleOrder } from './check-shadow.js';
+import { parseYaml, reportYamlErrors } from './document.js';
+import { type DraftZone, type Drafts, type PlacedPrefix, items } from './draft.js';
+import { defaultClusterName, defaultVni, defaultVxlanPort, maxDepth } from './limits.js';
+import { checkName } from './names.js';
+import { exactUnion } from './pools.js';
+import type { Problem } from './problem.js';
+import { readLinks } from './read-links.js';
+import { readNodes } from './read-nodes.js';
+import { readRules } from './read-rules.js';
+import { readZones } from './read-zones.js';
+import { References } from './references.js';
+import { Report } from './report.js';
+import { fileSchema } from './schema.js';
+import { readEntry } from './shape.js';
+import { decodeText } from './text.js';
+import { Tree } from './tree.js';
+
+export interface ClusterFile {
+  readonly text: Uint8Array | string;
+  /** Name for messages and for the `source` of what is read. */
+  readonly file: string;
+  /** Revision of the cluster; default 1. */
+  readonly revision?: number;
+}
+
+export type ParseResult =
+  | { readonly ok: true; readonly cluster: Cluster; readonly warnings: readonly Problem[] }
+  /** Errors and warnings; at least one error. */
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export function parseClusterFile(input: ClusterFile): ParseResult {
+  const { file } = input;
+  const decoded = decodeText(input.text);
+  if (!decoded.ok) {
+    const { code, line, column, value, message, remedy } = decoded;
+    return failed([
+      { code, severity: 'error', file, line, column, path: '', value, message, remedy },
+    ]);
+  }
+  const parsed = parseYaml(decoded.text);
+  if (parsed === 'nested-too-deeply') {
+    const report = new Report(file, topOfFile);
+    report.add({
+      code: 'nested-too-deeply',
+      path: [],
+      message: `lists and mappings are nested more than ${maxDepth} deep`,
+      remedy: 'check for runaway brackets or indentation',
+    });
+    return failed(report.problems());
+  }
+  const tree = new Tree(parsed);
+  const report = new Report(file, tree);
+  const sound = reportYamlErrors(parsed, decoded.text, report);
+  const data = sound ? tree.toData(report) : undefined;
+  const cluster = data === undefined ? undefined : readCluster(data, { ...input, report });
+  const problems = report.problems();
+  return cluster === undefined || report.hasErrors
+    ? failed(problems)
+    : { ok: true, cluster, warnings: problems };
+}
+
+function failed(problems: readonly Problem[]): ParseResult {
+  return { ok: false, problems };
+}
+
+const topOfFile = {
+  locate: () => ({ line: 1, column: 1 }),
+  sourceText: () => undefined,
+};
+
+interface ReadOptions {
+  readonly revision?: number;
+  readonly report: Report;
+}
+
+function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
+  const { report } = options;
+  if (data === null) {
+    report.add({
+      code: 'empty-file',
+      path: [],
+      message: 'the file is empty',
+      remedy: 'write "nodes:" with at least one node: name, address, overlay',
+    });
+    return undefined;
+  }
+  const file = readEntry(data, { schema: fileSchema, path: [], report });
+  if (file === undefined) return undefined;
+  const { value, bad } = file;
+  checkName(value.cluster, { report, path: ['cluster'] });
+
+  const zones = readZones(value.zones, { report, complete: !bad.has('zones') });
+  const nodes = readNodes(value.nodes, { report, zones });
+  const references = new References({ zones, nodes }, report);
+  const links = readLinks(value.links, { report, references });
+  const rules = readRules(value.rules, { report, references });
+  const pools = readPools(value.overlay?.pools, report);
+
+  checkDuplicateAddresses(nodes.list, report);
+  checkPlan(
+    { zones: zones.list, nodes: nodes.list, pools: pools.list, poolsComplete: pools.complete },
+    report,
+  );
+  checkMtus({ zones: zones.list, links, nodes: nodes.list }, report);
+  checkRuleOrder(rules, { known: { zones, nodes }, report });
+
+  const members = nodes.list.map(({ node }) => node);
+  const cluster: Cluster = Object.freeze({
+    name: value.cluster ?? defaultClusterName,
+    revision: options.revision ?? 1,
+    pools:
+      pools.list.length === 0
+        ? exactUnion(members.flatMap((node) => node.overlay))
+        : Object.freeze(pools.list.map(({ prefix }) => prefix)),
+    vxlan: Object.freeze({
+      vni: value.overlay?.vxlan?.vni ?? defaultVni,
+      port: value.overlay?.vxlan?.port ?? defaultVxlanPort,
+    }),
+    zones: zonesByName(zones),
+    links: Object.freeze(links.map(({ link }) => link)),
+    rules: Object.freeze(rules.map(({ rule }) => rule)),
+    nodes: nodeTable(members),
+  });
+  // The decision needs a cluster that is whole.
+  if (!report.hasErrors) checkForcedModes(cluster, { rules, report });
+  return cluster;
+}
+
+function zonesByName(zones: Drafts<DraftZone>): Cluster['zones'] {
+  return new Map(zones.list.map(({ zone }) => [zone.name, zone]));
+}
+
+function readPools(
+  written: string | readonly string[] | undefined,
+  report: Report,
+): { readonly list: readonly PlacedPrefix[]; readonly complete: boolean } {
+  const list: PlacedPrefix[] = [];
+  let complete = true;
+  for (const [text, path] of items(written, ['overlay', 'pools'])) {
+    const prefix: Prefix | ReturnType<typeof readPrefix> = readPrefix(text);
+    if (isFault(prefix)) {
+      report.add({ ...prefix, path, value: text });
+      complete = false;
+    } else {
+      list.push({ prefix, path });
+    }
+  }
+  return { list, complete };
+}

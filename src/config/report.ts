@@ -1,0 +1,96 @@
+/**
+ * Collects problems by their path in the file and gives each its place. Two findings with the same
+ * code at the same place are one: an alias makes one mistake visible at many paths.
+ */
+import type { SourceRef } from '../../encap/cluster.js';
+import {
+  type Path,
+  type Problem,
+  type ProblemCode,
+  compareProblems,
+  formatPath,
+} from './problem.js';
+
+/** Which part of a pair a problem is about. */
+export type Part = 'key' | 'value';
+
+export interface Finding {
+  readonly code: ProblemCode;
+  readonly severity?: 'error' | 'warning';
+  readonly path: Path;
+  readonly part?: Part;
+  /** As the operator wrote it; shortened here. */
+  readonly value?: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface Locator {
+  /** The place of a path, or of its nearest ancestor that was written. */
+  locate(path: Path, part?: Part): { readonly line: number; readonly column: number };
+  /** The scalar as it stands in the file, where the path leads to one. */
+  sourceText(path: Path): string | undefined;
+}
+
+export class Report {
+  readonly file: string;
+  readonly #locator: Locator;
+  readonly #problems = new Map<string, Problem>();
+
+  constructor(file: string, locator: Locator) {
+    this.file = file;
+    this.#locator = locator;
+  }
+
+  add(finding: Finding): void {
+    const place = this.#locator.locate(finding.path, finding.part);
+    this.place({ ...finding, ...place });
+  }
+
+  /** A finding whose place is known already. */
+  place(finding: Finding & { readonly line: number; readonly column: number }): void {
+    const { code, line, column } = finding;
+    const value = shorten(finding.value ?? '');
+    const key = `${line}:${column}:${code}:${finding.part === 'key' ? value : ''}`;
+    if (this.#problems.has(key)) return;
+    this.#problems.set(key, {
+      code,
+      severity: finding.severity ?? 'error',
+      file: this.file,
+      line,
+      column,
+      path: formatPath(finding.path),
+      value,
+      message: finding.message,
+      remedy: finding.remedy,
+    });
+  }
+
+  sourceRef(path: Path): SourceRef {
+    return Object.freeze({ file: this.file, ...this.#locator.locate(path) });
+  }
+
+  sourceText(path: Path): string | undefined {
+    return this.#locator.sourceText(path);
+  }
+
+  /** `line 12`, for a message about two places. */
+  lineOf(path: Path): string {
+    return `line ${this.#locator.locate(path).line}`;
+  }
+
+  get hasErrors(): boolean {
+    for (const problem of this.#problems.values()) if (problem.severity === 'error') return true;
+    return false;
+  }
+
+  /** All of them, by place in the file. */
+  problems(): readonly Problem[] {
+    return [...this.#problems.values()].sort(compareProblems);
+  }
+}
+
+function shorten(text: string): string {
+  const line = text.replace(/\s*\n\s*/g, ' ');
+  return line.length <= 80 ? line : `${line.slice(0, 77)}…`;
+}
