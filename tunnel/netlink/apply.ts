@@ -94,27 +94,29 @@ export function createApplier(parts: {
       parentIndex = parent.index;
       parentName = link.parent;
     }
-    if (found === undefined) {
-      await socket.request(action, {
-        write: (into, sequence) => writeNewLink(into, { sequence, link, parentIndex }),
-      });
-      return undefined;
-    }
-    const actual = linkObject(found.link, (index) =>
-      index === parentIndex ? parentName : undefined,
-    );
-    if (actual.kind !== link.kind)
-      return failure(
-        action,
-        'EEXIST',
-        `a device of that name exists and is ${describeKind(actual)}; delete it first`,
-      );
     const first = socket.sequences(2);
-    const { index } = found;
     writer.clear();
-    writeChangeLink(writer, { sequence: first, index, actual, link, parentIndex });
-    const [refused] = (await socket.batch(writer, { first, action })).values();
-    return refused === undefined ? undefined : kernelFailure(action, refused);
+    if (found === undefined) {
+      writeNewLink(writer, { sequence: first, link, parentIndex });
+    } else {
+      const actual = linkObject(found.link, (index) =>
+        index === parentIndex ? parentName : undefined,
+      );
+      if (actual.kind !== link.kind)
+        return failure(
+          action,
+          'EEXIST',
+          `a device of that name exists and is ${describeKind(actual)}; delete it first`,
+        );
+      const { index } = found;
+      writeChangeLink(writer, { sequence: first, index, actual, link, parentIndex });
+    }
+    const refused = await socket.batch(writer, { first, action });
+    const [ack] = refused.values();
+    // Half a device is none: what was made but could not be given its MTU goes again.
+    if (found === undefined && ack !== undefined && !refused.has(first))
+      await deleteLink(link.name);
+    return ack === undefined ? undefined : kernelFailure(action, ack);
   }
 
   async function deleteLink(name: string): Promise<undefined> {

@@ -94,22 +94,28 @@ export function writeDeleteLink(
   writer.end();
 }
 
-/** Creates the device with all its attributes, and brings it up if it is to be up. */
+/**
+ * Creates the device, as two messages: a VXLAN device quietly takes a smaller MTU at its creation
+ * when the device below has no room for the one asked for, and refuses it only afterwards. So it
+ * is made down, and brought up with its MTU. Returns how many messages were written.
+ */
 export function writeNewLink(
   writer: MessageWriter,
   options: { readonly sequence: number; readonly link: OwnLink; readonly parentIndex: number },
-): void {
-  const { link, parentIndex } = options;
-  const body = beginSetLink(writer, {
-    sequence: options.sequence,
-    flags: NLM_F.CREATE | NLM_F.EXCL,
-  });
-  writeUp(writer, { body, up: link.up });
+): number {
+  const { link, parentIndex, sequence } = options;
+  beginSetLink(writer, { sequence, flags: NLM_F.CREATE | NLM_F.EXCL });
   writer.string(IFLA.IFNAME, link.name);
   writer.u32(IFLA.MTU, link.mtu);
   if (link.kind === 'vxlan') writer.data(IFLA.ADDRESS, macBytes(link.mac));
   writeLinkInfo(writer, { link, actual: undefined, parentIndex });
   writer.end();
+  const body = beginSetLink(writer, { sequence: sequence + 1, flags: 0 });
+  writeUp(writer, { body, up: link.up });
+  writer.string(IFLA.IFNAME, link.name);
+  writer.u32(IFLA.MTU, link.mtu);
+  writer.end();
+  return 2;
 }
 
 /**

@@ -26,6 +26,11 @@ const refusals: Readonly<Record<string, RouteLookup['kind']>> = {
   EACCES: 'prohibit',
 };
 
+/** What a lookup with a source that no device here has is told. */
+export function notOwnSource(source: string): string {
+  return `look up a route from ${source}: no device here has that address; ask with one of this node's own`;
+}
+
 export async function lookupRoute(
   socket: RequestSocket,
   options: {
@@ -56,15 +61,14 @@ export async function lookupRoute(
 
   const route = await ask(false);
   if (route instanceof KernelError) {
-    if (route.code === 'ENETUNREACH') return undefined;
-    // EINVAL also means a source that is not this node's: that is a mistake of the caller.
-    const withoutSource =
-      from !== undefined && route.code === 'EINVAL'
-        ? await lookupRoute(socket, { ...options, from: undefined })
-        : undefined;
     const kind = refusals[route.code];
-    if (kind === undefined || (withoutSource !== undefined && withoutSource.kind !== kind))
-      throw route;
+    if (from !== undefined) {
+      // A source that is not this node's is refused with the same codes.
+      const anySource = await lookupRoute(socket, { ...options, from: undefined });
+      if (anySource?.kind !== kind) throw new Error(notOwnSource(from.text), { cause: route });
+    }
+    if (route.code === 'ENETUNREACH') return undefined;
+    if (kind === undefined) throw route;
     return {
       device: 'lo',
       gateway: undefined,

@@ -1,0 +1,376 @@
+/**
+ * The tables of the kernel in memory, with its rules: what it refuses and in which words, and what
+ * goes along when something else goes.
+ *
+ * Each rule was seen on Linux 6.18 first; the contract suite runs the same cases on both. The ones
+ * that surprise:
+ * - a device going down, or losing its last IPv4 address, loses all its IPv4 routes and neighbours,
+ *   and the routes without a notification;
+ * - an MTU below 1280 takes IPv6 off the device: addresses, routes, neighbours;
+ * - deleting an address removes the IPv4 routes that prefer it as a source, while IPv6 routes stay
+ *   and lose their preferred source.
+ */
+import type { Address } from '../../encap/address.js';
+import { prefixContains, prefixOf } from '../../encap/prefix.js';
+import type {
+  AddressObject,
+  FdbObject,
+  KernelEvent,
+  KernelState,
+  LinkObject,
+  NeighbourObject,
+  Op,
+  OwnLink,
+  RouteObject,
+  RouteTarget,
+} from '../kernel.js';
+import { objectKey } from '../kernel.js';
+import { needsRecreate } from '../link-kinds/index.js';
+
+export type ChangedType = Extract<KernelEvent, { kind: 'changed' }>['type'];
+/** Announces a change; equal ones may be announced more than once. */
+export type Announce = (type: ChangedType, device: string | undefined) => void;
+
+/** Why the kernel refuses: the errno's name and its extended-ack text. */
+export interface Refusal {
+  readonly code: string;
+  readonly text: string | undefined;
+}
+
+const refuse = (code: string, text?: string): Refusal => ({ code, text });
+
+/** linux/rtnetlink.h: made by the kernel itself. */
+const RTPROT_KERNEL = 2;
+const RT_TABLE_MAIN = 254;
+/** RFC 8200 section 5: less than this and IPv6 leaves the device. */
+const ipv6MinimumMtu = 1280;
+const vxlanHeadroom = { 4: 50, 6: 70 } as const;
+/** Files that every device has below net/ipv4/conf and net/ipv6/conf; all begin as 0. */
+const deviceSysctl = /^net\/ipv[46]\/conf\/([^/]+)\/[a-z0-9_]+$/;
+
+export class FakeTables {
+  readonly links = new Map<string, LinkObject>();
+  readonly addresses = new Map<string, AddressObject>();
+  readonly neighbours = new Map<string, NeighbourObject>();
+  readonly fdb = new Map<string, FdbObject>();
+  readonly routes = new Map<string, RouteObject>();
+  readonly sysctls = new Map<string, string>();
+  readonly #kinds: ReadonlySet<OwnLink['kind']>;
+  readonly #announce: Announce;
+
+  constructor(kinds: ReadonlySet<OwnLink['kind']>, announce: Announce) {
+    this.#kinds = kinds;
+    this.#announce = announce;
+  }
+
+  state(): KernelState {
+    return {
+      links: [...this.links.values()],
+      addresses: [...this.addresses.values()],
+      neighbours: [...this.neighbours.values()],
+      fdb: [...this.fdb.values()],
+      routes: [...this.routes.values()],
+    };
+  }
+
+  run(op: Op): Refusal | undefined {
+    const { object, verb } = op;
+    switch (object.type) {
+      case 'link':
+        return verb === 'set' ? this.#setLink(object) : this.deleteLink(object.name);
+      case 'address':
+        return verb === 'set' ? this.#setAddress(object) : this.#deleteAddress(object);
+      case 'neighbour':
+        return verb === 'set' ? this.#setNeighbour(object) : this.#drop('neighbours', object);
+      case 'fdb':
+        return verb === 'set' ? this.#setFdb(object) : this.#drop('fdb', object);
+      case 'route':
+        return verb === 'set' ? this.#setRoute(object) : this.#deleteRoute(object);
+      case 'sysctl':
+        if (verb === 'delete') return refuse('EOPNOTSUPP', 'a sysctl can only be set');
+        return this.#setSysctl(object.path, object.value);
+    }
+  }
+
+  /** Adds or changes a device that is none of ours, as `ip link` would. */
+  setForeignLink(link: LinkObject): void {
+    this.#storeLink(link);
+  }
+
+  deleteLink(name: string): undefined {
+    if (!this.links.has(name)) return;
+    this.#strip(name, { families: [4, 6], quiet: true });
+    for (const [key, entry] of this.fdb) if (entry.device === name) this.fdb.delete(key);
+    for (const [key, entry] of this.addresses)
+      if (entry.device === name) this.addresses.delete(key);
+    for (const path of this.sysctls.keys())
+      if (deviceSysctl.exec(path)?.[1] === name) this.sysctls.delete(path);
+    this.links.delete(name);
+    for (const type of ['fdb', 'link', 'neighbour', 'address', 'netconf'] as const)
+      this.#announce(type, name);
+  }
+
+  /** An address that brings its connected route with it, as `ip addr` makes them. */
+  addConnected(object: AddressObject): Refusal | undefined {
+    const refused = this.#setAddress(object);
+    const { address, length } = object.address;
+    if (refused !== undefined || length === address.bytes.length * 8) return refused;
+    const route: RouteObject = {
+      type: 'route',
+      prefix: prefixOf(address, length),
+      table: RT_TABLE_MAIN,
+      metric: address.family === 4 ? 0 : 256,
+      protocol: RTPROT_KERNEL,
+      target: {
+        kind: 'unicast',
+        device: object.device,
+        gateway: undefined,
+        onlink: false,
+        mtu: undefined,
+        preferredSource: address.family === 4 ? address : undefined,
+      },
+    };
+    this.routes.set(objectKey(route), route);
+    this.#announce('route', object.device);
+    return undefined;
+  }
+
+  /** Undefined when there is no such file. */
+  readSysctl(path: string): string | undefined {
+    const device = deviceSysctl.exec(path)?.[1];
+    if (device === undefined) return this.sysctls.get(path);
+    const exists = device === 'all' || device === 'default' || this.links.has(device);
+    return exists ? (this.sysctls.get(path) ?? '0') : undefined;
+  }
+
+  /** Longest prefix, then lowest metric, of the main table. */
+  match(destination: Address): RouteObject | undefined {
+    let best: RouteObject | undefined;
+    for (const route of this.routes.values()) {
+      if (route.table !== RT_TABLE_MAIN || !prefixContains(route.prefix, destination)) continue;
+      if (best === undefined || route.prefix.length > best.prefix.length) best = route;
+      else if (route.prefix.length === best.prefix.length && route.metric < best.metric)
+        best = route;
+    }
+    return best;
+  }
+
+  /** The device that has this address. */
+  ownerOf(address: Address): string | undefined {
+    for (const own of this.addresses.values())
+      if (own.address.address.text === address.text) return own.device;
+    return undefined;
+  }
+
+  #setLink(link: Exclude<LinkObject, { kind: 'other' }>): Refusal | undefined {
+    if (link.name.length > 15) return refuse('ERANGE', 'Attribute failed policy validation');
+    const actual = this.links.get(link.name);
+    const parent = link.kind === 'vxlan' ? link.parent : undefined;
+    if (parent !== undefined && !this.links.has(parent)) return refuse('ENODEV');
+    if (actual === undefined) {
+      if (!this.#kinds.has(link.kind)) return refuse('EOPNOTSUPP', 'Unknown device type');
+      const twin = [...this.links.values()].some((other) => isTwin(other, link));
+      if (twin) return refuse('EEXIST', 'A VXLAN device with the specified VNI already exists');
+    } else {
+      if (actual.kind !== link.kind) return refuse('EEXIST');
+      const [fixed] = needsRecreate(actual, link);
+      if (fixed !== undefined) return refuse('EOPNOTSUPP', cannotChange(fixed));
+    }
+    if (link.mtu < 68 || link.mtu > 65535)
+      return refuse('EINVAL', 'MTU must be between 68 and 65535');
+    if (link.kind === 'vxlan' && parent !== undefined) {
+      const room = this.links.get(parent)!.mtu - vxlanHeadroom[link.local.family];
+      if (link.mtu > room) return refuse('EINVAL');
+    }
+    this.#storeLink(link);
+    return undefined;
+  }
+
+  #storeLink(link: LinkObject): void {
+    const before = this.links.get(link.name);
+    this.links.set(link.name, link);
+    this.#announce('link', link.name);
+    if (before === undefined) this.#announce('netconf', link.name);
+    if (before?.up === true && !link.up) this.#strip(link.name, { families: [4, 6] });
+    else if (before !== undefined && before.mtu >= ipv6MinimumMtu && link.mtu < ipv6MinimumMtu)
+      this.#strip(link.name, { families: [6] });
+  }
+
+  /** Takes routes, neighbours and IPv6 addresses off a device; IPv4 routes go without a word. */
+  #strip(
+    device: string,
+    options: { readonly families: readonly (4 | 6)[]; readonly quiet?: boolean },
+  ): void {
+    for (const family of options.families) {
+      for (const [key, route] of this.routes)
+        if (route.prefix.family === family && deviceOf(route.target) === device) {
+          this.routes.delete(key);
+          if (family === 6) this.#announce('route', device);
+        }
+      for (const [key, entry] of this.neighbours)
+        if (entry.device === device && entry.address.family === family) {
+          this.neighbours.delete(key);
+          if (options.quiet !== true) this.#announce('neighbour', device);
+        }
+    }
+    if (!options.families.includes(6)) return;
+    for (const [key, own] of this.addresses)
+      if (own.device === device && own.address.address.family === 6) {
+        this.addresses.delete(key);
+        if (options.quiet !== true) this.#announce('address', device);
+      }
+  }
+
+  #setAddress(object: AddressObject): Refusal | undefined {
+    const link = this.links.get(object.device);
+    if (link === undefined) return refuse('ENODEV');
+    if (object.address.address.family === 6 && link.mtu < ipv6MinimumMtu) return refuse('EINVAL');
+    this.addresses.set(objectKey(object), object);
+    this.#announce('address', object.device);
+    return undefined;
+  }
+
+  #deleteAddress(object: AddressObject): undefined {
+    const { device } = object;
+    if (!this.addresses.delete(objectKey(object))) return;
+    this.#announce('address', device);
+    const gone = object.address.address;
+    for (const [key, route] of this.routes) {
+      const { target } = route;
+      if (target.kind !== 'unicast' || target.preferredSource?.text !== gone.text) continue;
+      if (this.ownerOf(gone) !== undefined) continue;
+      if (gone.family === 4) this.routes.delete(key);
+      else this.routes.set(key, { ...route, target: { ...target, preferredSource: undefined } });
+    }
+    const isLast = ![...this.addresses.values()].some(
+      (own) => own.device === device && own.address.address.family === 4,
+    );
+    if (gone.family === 4 && isLast) this.#strip(device, { families: [4] });
+  }
+
+  #setNeighbour(object: NeighbourObject): Refusal | undefined {
+    const link = this.links.get(object.device);
+    if (link === undefined) return refuse('ENODEV');
+    if (object.address.family === 6 && link.mtu < ipv6MinimumMtu)
+      return refuse('EINVAL', 'IPv6 is disabled on this device');
+    this.neighbours.set(objectKey(object), object);
+    this.#announce('neighbour', object.device);
+    return undefined;
+  }
+
+  #setFdb(object: FdbObject): Refusal | undefined {
+    const link = this.links.get(object.device);
+    if (link === undefined) return refuse('ENODEV');
+    if (link.kind !== 'vxlan') return refuse('EOPNOTSUPP');
+    if (link.local.family !== object.remote.family) return refuse('EAFNOSUPPORT');
+    this.fdb.set(objectKey(object), object);
+    this.#announce('fdb', object.device);
+    return undefined;
+  }
+
+  #drop(table: 'neighbours' | 'fdb', object: NeighbourObject | FdbObject): undefined {
+    if (this[table].delete(objectKey(object))) this.#announce(object.type, object.device);
+  }
+
+  #setRoute(route: RouteObject): Refusal | undefined {
+    const { target } = route;
+    if (target.kind === 'other') return refuse('EINVAL', 'a route of another make');
+    if (target.kind === 'unicast') {
+      const refused = this.#checkNextHop(route, target);
+      if (refused !== undefined) return refused;
+    }
+    const key = objectKey(route);
+    this.routes.set(key, route);
+    this.#announce('route', deviceOf(target));
+    return undefined;
+  }
+
+  #checkNextHop(
+    route: RouteObject,
+    target: Extract<RouteTarget, { kind: 'unicast' }>,
+  ): Refusal | undefined {
+    const { family } = route.prefix;
+    const { gateway, device } = target;
+    const link = this.links.get(device);
+    if (link === undefined) return refuse('ENODEV');
+    if (family === 6 && link.mtu < ipv6MinimumMtu) return refuse('ENODEV');
+    if (!link.up)
+      return refuse(
+        'ENETDOWN',
+        family === 4 && gateway === undefined
+          ? 'Device for nexthop is not up'
+          : 'Nexthop device is not up',
+      );
+    const source = target.preferredSource;
+    if (source !== undefined && this.ownerOf(source) === undefined)
+      return refuse('EINVAL', family === 4 ? 'Invalid prefsrc address' : 'Invalid source address');
+    if (gateway === undefined) return undefined;
+    if (this.ownerOf(gateway) !== undefined)
+      return refuse(
+        'EINVAL',
+        family === 4 ? 'Nexthop has invalid gateway' : 'Gateway can not be a local address',
+      );
+    const towards = this.match(gateway);
+    const direct =
+      towards?.target.kind === 'unicast' &&
+      towards.target.gateway === undefined &&
+      towards.target.device === device;
+    if (family === 4)
+      return target.onlink || direct
+        ? undefined
+        : refuse('ENETUNREACH', 'Nexthop has invalid gateway');
+    if (gateway.bytes[0] === 0xfe && (gateway.bytes[1]! & 0xc0) === 0x80) return undefined;
+    if (!target.onlink) return direct ? undefined : refuse('EHOSTUNREACH');
+    const elsewhere =
+      towards !== undefined && towards.prefix.length > 0 && deviceOf(towards.target) !== device;
+    return elsewhere
+      ? refuse('EINVAL', 'Nexthop has invalid gateway or device mismatch')
+      : undefined;
+  }
+
+  #deleteRoute(route: RouteObject): undefined {
+    const key = objectKey(route);
+    const actual = this.routes.get(key);
+    // The protocol is part of what a deletion names: somebody else's route is not found.
+    if (actual === undefined || actual.protocol !== route.protocol) return;
+    this.routes.delete(key);
+    this.#announce('route', deviceOf(actual.target));
+  }
+
+  #setSysctl(path: string, value: string): Refusal | undefined {
+    const current = this.readSysctl(path);
+    if (current === undefined) return refuse('ENOENT');
+    if (!/^-?\d+$/.test(value) && /^-?\d+$/.test(current)) return refuse('EINVAL');
+    if (current === value) return undefined;
+    this.sysctls.set(path, value);
+    this.#announce('netconf', deviceSysctl.exec(path)?.[1]);
+    return undefined;
+  }
+}
+
+/** IPv6 shows refusing routes on `lo`; the port names no device for them. */
+function deviceOf(target: RouteTarget): string | undefined {
+  return target.kind === 'unicast' ? target.device : undefined;
+}
+
+function isTwin(other: LinkObject, link: OwnLink): boolean {
+  if (other.kind !== link.kind || other.name === link.name) return false;
+  if (other.kind === 'vxlan' && link.kind === 'vxlan')
+    return (
+      other.vni === link.vni && other.port === link.port && other.local.family === link.local.family
+    );
+  // A second external ip6tnl device, or one with the same local address and no peer.
+  if (other.kind === 'ip6tnl') return true;
+  return 'local' in other && 'local' in link && other.local.text === link.local.text;
+}
+
+function cannotChange(attribute: string): string {
+  switch (attribute) {
+    case 'vni':
+      return 'Cannot change VNI';
+    case 'port':
+      return 'Cannot change port';
+    default:
+      return 'New local address family does not match old';
+  }
+}
