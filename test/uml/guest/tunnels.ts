@@ -4,10 +4,10 @@
  */
 import t from 'tap';
 import { capture } from './capture.js';
-import { type RouteName, routes, twoNodes, vni, vxlanPort } from './two-nodes.js';
+import { type Way, applyAll, route, twoNodes, vni, vxlanPort } from './two-nodes.js';
 
 interface Expectation {
-  readonly route: RouteName;
+  readonly way: Way;
   readonly inner: 4 | 6;
   /** Largest inner packet over a 1500-byte underlay. */
   readonly mtu: number;
@@ -22,13 +22,13 @@ interface Expectation {
 }
 
 const expectations: readonly Expectation[] = [
-  { route: 'ipip 4 in 4', inner: 4, mtu: 1480, protocol: 4, outer: 4, inherits: 'all' },
-  { route: 'ipip 6 in 4', inner: 6, mtu: 1480, protocol: 41, outer: 4, inherits: 'all' },
-  { route: 'ipip 4 in 6', inner: 4, mtu: 1460, protocol: 4, outer: 6, inherits: 'ecn' },
-  { route: 'ipip 6 in 6', inner: 6, mtu: 1460, protocol: 41, outer: 6, inherits: 'ecn' },
-  { route: 'vxlan 4 in 4', inner: 4, mtu: 1450, protocol: 17, outer: 4, inherits: 'all' },
-  { route: 'vxlan 6 in 4', inner: 6, mtu: 1450, protocol: 17, outer: 4, inherits: 'all' },
-  { route: 'native 4', inner: 4, mtu: 1500, protocol: undefined, outer: 4, inherits: 'all' },
+  { way: 'ipip 4 in 4', inner: 4, mtu: 1480, protocol: 4, outer: 4, inherits: 'all' },
+  { way: 'ipip 6 in 4', inner: 6, mtu: 1480, protocol: 41, outer: 4, inherits: 'all' },
+  { way: 'ipip 4 in 6', inner: 4, mtu: 1460, protocol: 4, outer: 6, inherits: 'ecn' },
+  { way: 'ipip 6 in 6', inner: 6, mtu: 1460, protocol: 41, outer: 6, inherits: 'ecn' },
+  { way: 'vxlan 4 in 4', inner: 4, mtu: 1450, protocol: 17, outer: 4, inherits: 'all' },
+  { way: 'vxlan 6 in 4', inner: 6, mtu: 1450, protocol: 17, outer: 4, inherits: 'all' },
+  { way: 'native 4', inner: 4, mtu: 1500, protocol: undefined, outer: 4, inherits: 'all' },
 ];
 
 const ethernetLength = 14;
@@ -62,21 +62,21 @@ function header(packet: Buffer) {
 }
 
 t.test('kernel tunnels between two nodes', async (t) => {
-  const { a, b } = twoNodes(t);
+  const { a, b } = await twoNodes(t);
   // Neighbour discovery and router chatter are not part of what is measured.
   const wire = await capture(t, {
     namespace: b.namespace,
     device: 'eth0',
     filter: `icmp or ip proto 4 or ip proto 41 or udp port ${vxlanPort} or (ip6 and (ip6[6] == 4 or ip6[6] == 41))`,
   });
-  for (const { route, inner, mtu, protocol, outer, inherits } of expectations) {
-    await t.test(route, async (t) => {
+  for (const { way, inner, mtu, protocol, outer, inherits } of expectations) {
+    await t.test(way, async (t) => {
       for (const [own, peer] of [
         [a, b],
         [b, a],
       ] as const)
-        own.namespace.ip(`route replace ${routes[route](own, peer)}`);
-      const target = inner === 4 ? b.tunnel4 : b.tunnel6;
+        await applyAll(own.kernel, [{ verb: 'set', object: route(way, { own, peer }) }]);
+      const target = (inner === 4 ? b.tunnel4 : b.tunnel6).text;
       const ping = (size: number) =>
         a.namespace.tryRun('ping', [
           ...[`-${inner}`, '-n', '-c1', '-W2', '-M', 'do', '-Q', String(trafficClass)],
