@@ -198,7 +198,7 @@ class Connection {
 
   async ask(body: RequestBody): Promise<WireStatus> {
     const id = ++this.#lastId;
-    sendLine(this.#socket, { id, ...body } as Request);
+    sendLine(this.#socket, { id, ...body });
     const answer = (await this.#inbox.next(this.#timeoutMs)) as Answer;
     if (answer.id !== id) throw new Error(`the userspace data plane answered out of turn`);
     if (!answer.ok) throw new Error(`the userspace data plane refused: ${answer.error}`);

@@ -71,9 +71,10 @@ export class Engine {
   async configure(spec: PlaneSpec): Promise<void> {
     this.#sockets ??= await this.#openSockets();
     const before = this.#active;
-    if (before === undefined || before.spec.device !== spec.device || this.#tun === undefined) {
+    const renamed = before?.spec.device !== spec.device;
+    if (renamed || this.#tun === undefined) {
       const tun = this.#openTun(spec.device);
-      if (before !== undefined && before.spec.device !== spec.device) this.#dropTun('remove');
+      if (renamed) this.#dropTun('remove');
       this.#tun = tun;
     }
     const forwarder =

@@ -246,7 +246,7 @@ export class Forwarder {
     if (internetChecksum(inner, { offset: 0, end: header }) !== 0) return;
     // Only what we would have sent there: a forged error must not make us write to anybody.
     const peer = this.#table.byDestination.lookup(inner, field.destination);
-    if (peer === undefined || peer.remote !== readU32(outer, field.destination)) return;
+    if (peer?.remote !== readU32(outer, field.destination)) return;
 
     const before = this.counters['icmp-sent'];
     if (code !== unreachableCode.fragmentationNeeded) this.#answer(inner, { code });
