@@ -1,0 +1,15 @@
+/**
+ * `npm run bench`: the figures that the README quotes. Ratios within one run decide; absolute
+ * figures depend on the machine.
+ */
+import { benchLpm, benchRib } from './core.js';
+import { benchKernel } from './kernel.js';
+import { benchMemory } from './memory.js';
+import { heading, save } from './report.js';
+
+heading(`Selvage benchmarks, Node ${process.version}`);
+await benchMemory();
+await benchRib();
+await benchLpm();
+await benchKernel();
+save();
