@@ -1,0 +1,173 @@
+/**
+ * Desired against actual, for the kernel objects that one prefix needs: the route, and for a
+ * tunnel its device with its addresses and sysctls, the neighbour entry and the FDB entry.
+ */
+import type { Address } from '../encap/address.js';
+import type { KernelObject, RouteObject } from '../tunnel/kernel.js';
+import { objectKey } from '../tunnel/kernel.js';
+import type { DesiredObject, DesiredState } from './desired.js';
+import type { ActualState } from './diff.js';
+import { differences } from './equal.js';
+import type { KernelObjectReport, KernelReport } from './explain-report.js';
+import { isOwnDeviceName, isOwnLink, isOwnRoute, mainTable } from './ownership.js';
+import { printObject } from './print.js';
+import type { Prefix } from '../encap/prefix.js';
+import { prefixContains } from '../encap/prefix.js';
+
+export interface KernelInput {
+  readonly desired: DesiredState;
+  readonly actual: ActualState;
+  /** The owner's prefix or the pool that decides. */
+  readonly prefix: Prefix;
+  readonly address: Address;
+  /** Node that owns the prefix, if it is another. */
+  readonly peer: string | undefined;
+}
+
+export function explainKernel(input: KernelInput): KernelReport {
+  const standing = standingObjects(input.actual);
+  const objects = objectsFor(input).map((object) => compare(object, standing));
+  const winner = winningRoute(input.actual.kernel.routes, input.address);
+  return {
+    compared: true,
+    reason: null,
+    objects,
+    effective:
+      winner === undefined ? null : { route: printObject(winner), ours: isOwnRoute(winner) },
+  };
+}
+
+export function kernelNotRead(reason: string): KernelReport {
+  return { compared: false, reason, objects: [], effective: null };
+}
+
+/** The desired route of exactly this prefix; the smallest metric where there are several. */
+export function desiredRoute(desired: DesiredState, prefix: Prefix): RouteObject | undefined {
+  let found: RouteObject | undefined;
+  for (const object of desired.objects.values())
+    if (
+      object.type === 'route' &&
+      object.prefix.text === prefix.text &&
+      (found === undefined || object.metric < found.metric)
+    )
+      found = object;
+  return found;
+}
+
+/** In the order in which they are applied: device, its addresses, peer entries, sysctls, route. */
+function objectsFor(input: KernelInput): readonly DesiredObject[] {
+  const { desired, prefix } = input;
+  const route = desiredRoute(desired, prefix);
+  if (route === undefined) return [];
+  const { target } = route;
+  const device = target.kind === 'unicast' ? target.device : undefined;
+  const found: DesiredObject[] = [];
+  for (const object of desired.objects.values()) {
+    if (needs(object, { device, route, desired, peer: input.peer })) found.push(object);
+  }
+  const order = ['link', 'address', 'fdb', 'neighbour', 'sysctl', 'route'];
+  return found.sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
+}
+
+function needs(
+  object: DesiredObject,
+  of: {
+    readonly device: string | undefined;
+    readonly route: RouteObject;
+    readonly desired: DesiredState;
+    readonly peer: string | undefined;
+  },
+): boolean {
+  switch (object.type) {
+    case 'link':
+      return object.name === of.device;
+    case 'address':
+      return object.device === of.device;
+    case 'neighbour': {
+      const { target } = of.route;
+      return (
+        object.device === of.device &&
+        target.kind === 'unicast' &&
+        object.address.text === target.gateway?.text
+      );
+    }
+    case 'fdb':
+      return object.device === of.device && of.desired.peers.get(objectKey(object)) === of.peer;
+    case 'sysctl':
+      return of.device !== undefined && concerns(object.path, of.device);
+    case 'route':
+      return object === of.route;
+  }
+}
+
+/** Sysctls of the device itself and those that hold for every device, such as forwarding. */
+function concerns(path: string, device: string): boolean {
+  const named = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(path)?.[1];
+  return named === undefined || named === device || !isOwnDeviceName(named);
+}
+
+function standingObjects(
+  actual: ActualState,
+): (desired: DesiredObject) => KernelObject | undefined {
+  const { kernel, sysctls } = actual;
+  return (desired) => {
+    if (desired.type === 'sysctl') {
+      const value = sysctls.get(desired.path);
+      return value === undefined ? undefined : { ...desired, value };
+    }
+    const key = objectKey(desired);
+    const lists = {
+      link: kernel.links,
+      address: kernel.addresses,
+      neighbour: kernel.neighbours,
+      fdb: kernel.fdb,
+      route: kernel.routes,
+    } as const;
+    const list: readonly KernelObject[] = lists[desired.type];
+    return list.find((object) => objectKey(object) === key);
+  };
+}
+
+function compare(
+  desired: DesiredObject,
+  standing: (desired: DesiredObject) => KernelObject | undefined,
+): KernelObjectReport {
+  const actual = standing(desired);
+  const base = {
+    type: desired.type,
+    key: objectKey(desired),
+    desired: printObject(desired),
+    actual: actual === undefined ? null : printObject(actual),
+    attributes: [],
+    holder: null,
+  };
+  if (actual === undefined) return { ...base, state: 'missing' };
+  const holder = foreignHolder(actual);
+  if (holder !== undefined) return { ...base, state: 'foreign', holder };
+  const attributes = differences(actual, desired);
+  return attributes.length === 0
+    ? { ...base, state: 'match' }
+    : { ...base, state: 'drift', attributes };
+}
+
+function foreignHolder(actual: KernelObject): string | undefined {
+  if (actual.type === 'route' && !isOwnRoute(actual)) return `protocol ${actual.protocol}`;
+  if (actual.type === 'link' && !isOwnLink(actual))
+    return `device of kind ${actual.kernelKind ?? 'nic'}`;
+  return undefined;
+}
+
+/** Longest prefix, then smallest metric, as the kernel picks inside one table. */
+function winningRoute(routes: readonly RouteObject[], address: Address): RouteObject | undefined {
+  let best: RouteObject | undefined;
+  for (const route of routes) {
+    if (route.table !== mainTable || !prefixContains(route.prefix, address)) continue;
+    const longer = best === undefined || route.prefix.length > best.prefix.length;
+    const cheaper =
+      best !== undefined &&
+      route.prefix.length === best.prefix.length &&
+      route.metric < best.metric;
+    if (longer || cheaper) best = route;
+  }
+  return best;
+}

@@ -1,0 +1,217 @@
+/**
+ * What `route-explain` says, as plain data: no class instances, addresses as text, sizes in bytes.
+ *
+ * The shape is versioned by `schema`. Within a version fields are only added; a change of meaning
+ * makes a new version. Words for people (`summary`, `text`, `lines`) may change at any time; names
+ * (`kind`, `reason`, `state`, `code`, `outcome`) do not.
+ */
+import type { Family } from '../encap/address.js';
+import type { Mode, Plane, RuleResult } from '../encap/mode.js';
+
+export const explainSchema = 'selvage.route-explain/1';
+
+export interface ExplainReport {
+  readonly schema: typeof explainSchema;
+  readonly question: QuestionReport;
+  readonly basis: BasisReport;
+  readonly verdict: VerdictReport;
+  readonly why: WhyReport;
+  /** Null when no packet leaves. */
+  readonly wire: WireReport | null;
+  readonly kernel: KernelReport;
+  readonly returnPath: ReturnPathReport;
+  /** What the packet filters of this node have to say, one line each. */
+  readonly guard: readonly string[];
+}
+
+export interface QuestionReport {
+  /** As it was typed. */
+  readonly asked: string;
+  readonly kind: DestinationKind;
+  /** The address that the answer is about. */
+  readonly address: string;
+  readonly family: Family;
+  readonly from: { readonly node: string; readonly zone: string; readonly provider: string };
+  /** How `asked` became `address`, where that is not obvious. */
+  readonly note: string | null;
+}
+
+export type DestinationKind = 'address' | 'prefix' | 'node';
+
+export interface BasisReport {
+  /** `agent`: of a running agent's snapshot. `file`: of a cluster file alone. */
+  readonly kind: 'agent' | 'file';
+  readonly cluster: string;
+  readonly revision: number;
+  /** Are the facts that only the node itself can know (NIC, routes) part of it? */
+  readonly localFacts: boolean;
+  readonly note: string | null;
+}
+
+export type VerdictKind = 'LOCAL' | 'NATIVE' | 'IPIP' | 'VXLAN' | 'DENIED' | 'NO-ROUTE';
+
+export type NoRouteReason =
+  | 'outside-pools'
+  | 'underlay-address'
+  | 'unowned'
+  | 'withdrawn'
+  | 'no-common-address'
+  | 'no-mode'
+  | 'no-underlay-route'
+  | 'no-data-plane';
+
+export interface VerdictReport {
+  readonly kind: VerdictKind;
+  /** One line. */
+  readonly summary: string;
+  readonly owner: {
+    readonly node: string;
+    readonly zone: string;
+    readonly provider: string;
+  } | null;
+  /** The prefix that decides: the owner's, else the pool, else null. */
+  readonly prefix: string | null;
+  readonly mode: Mode | null;
+  readonly outerFamily: Family | null;
+  /** The worse data plane of both ends; null unless packets are encapsulated. */
+  readonly plane: Plane | null;
+  /** Largest inner packet in bytes; null when none leaves. */
+  readonly mtu: number | null;
+  /** Set for NO-ROUTE only. */
+  readonly reason: NoRouteReason | null;
+  /** 0: packets get there as decided. 1: they do not, or the kernel differs from the decision. */
+  readonly exitCode: 0 | 1;
+}
+
+export interface WhyReport {
+  /** The steps of the decision, in the order in which they ran. */
+  readonly steps: readonly StepReport[];
+  /** Every rule of the cluster in order; empty when the decision did not get that far. */
+  readonly rules: readonly RuleReport[];
+  /** Every mode looked at, cheapest first. */
+  readonly candidates: readonly CandidateReport[];
+}
+
+export interface StepReport {
+  readonly step: 'local' | 'membership' | 'rule' | 'feasible' | 'next-hop' | 'mtu';
+  readonly outcome: 'pass' | 'exclude' | 'decide';
+  readonly summary: string;
+  readonly lines: readonly string[];
+}
+
+export interface RuleReport {
+  readonly name: string;
+  /** `file:line`, or null for a rule that no file has. */
+  readonly source: string | null;
+  readonly asksFor: RuleResult;
+  readonly outcome: 'matched' | 'mismatched' | 'not-reached';
+  /** The mismatch, or why it was not looked at. */
+  readonly text: string;
+  /** The rule that matched first, where this one would have matched too. */
+  readonly shadowedBy: string | null;
+  readonly reason: string | null;
+}
+
+export interface CandidateReport {
+  readonly name: string;
+  readonly mode: Mode;
+  readonly outerFamily: Family;
+  readonly innerFamily: Family;
+  readonly overheadBytes: number;
+  readonly plane: Plane;
+  readonly outcome: 'chosen' | 'possible' | 'excluded';
+  /** Chosen by `force` against its exclusions. */
+  readonly forced: boolean;
+  readonly exclusions: readonly ExclusionReport[];
+  readonly facts: readonly FactReport[];
+}
+
+export interface ExclusionReport {
+  readonly code: string;
+  /** The node that it is about, where it is one of the two. */
+  readonly end: string | null;
+  /** Without the fact's own source and mark where `fact` carries them. */
+  readonly text: string;
+  readonly fact: FactReport | null;
+}
+
+export interface FactReport {
+  readonly text: string;
+  readonly source: string;
+  /** P: primary source. S: secondary. G: general knowledge, so the safe side is taken. */
+  readonly mark: 'P' | 'S' | 'G';
+}
+
+export interface WireReport {
+  /** Outermost first. The underlay's own Ethernet header is not shown: it changes at every hop. */
+  readonly headers: readonly HeaderReport[];
+  readonly nextHop: string;
+  readonly ledger: LedgerReport;
+}
+
+export interface HeaderReport {
+  readonly header: string;
+  /** Null for the inner packet, whose header is part of its size. */
+  readonly bytes: number | null;
+  /** Source and destination, where the header has them. */
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface LedgerReport {
+  readonly limits: readonly {
+    readonly what: string;
+    readonly bytes: number;
+    readonly text: string;
+  }[];
+  readonly pathMtu: number;
+  readonly overhead: readonly { readonly header: string; readonly bytes: number }[];
+  readonly overheadBytes: number;
+  readonly largestInnerPacket: number;
+  /** Largest segment of a TCP connection without options. */
+  readonly tcpMss: number;
+  /** `ping -s` of the largest packet that passes with don't-fragment. */
+  readonly pingPayload: number;
+}
+
+export type ObjectState = 'match' | 'missing' | 'drift' | 'foreign';
+
+export interface KernelObjectReport {
+  readonly type: 'link' | 'address' | 'fdb' | 'neighbour' | 'route' | 'sysctl';
+  readonly key: string;
+  readonly state: ObjectState;
+  readonly desired: string;
+  /** Null when missing. */
+  readonly actual: string | null;
+  /** Attributes that differ, for `drift`. */
+  readonly attributes: readonly string[];
+  /** Who holds the key instead of us, for `foreign`: the route's protocol or the device's kind. */
+  readonly holder: string | null;
+}
+
+export interface KernelReport {
+  readonly compared: boolean;
+  /** Why there is nothing to compare, or null. */
+  readonly reason: string | null;
+  readonly objects: readonly KernelObjectReport[];
+  /** The route that wins for the address in the kernel's main table; null: none, or not read. */
+  readonly effective: { readonly route: string; readonly ours: boolean } | null;
+}
+
+export interface ReturnPathReport {
+  /** Why there is none to look at, or null. */
+  readonly omitted: string | null;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly prefix: string | null;
+  readonly kind: VerdictKind | null;
+  readonly summary: string | null;
+  /** With its place; `default` where none matched. */
+  readonly rule: string | null;
+  readonly mode: Mode | null;
+  readonly mtu: number | null;
+  readonly asymmetric: boolean;
+  /** What differs, one line each. */
+  readonly differences: readonly string[];
+}

@@ -1,0 +1,45 @@
+/** The cluster file for a command: the cluster, or a failure with everything that is wrong. */
+import type { Cluster, ClusterNode } from '../../encap/cluster.js';
+import { formatProblem, loadClusterFile } from '../config/index.js';
+import { resolveNode } from '../explain/resolve.js';
+import { exitCodes } from './exit-codes.js';
+import { Failure, unableFailure, usageFailure } from './failure.js';
+
+export async function readCluster(file: string): Promise<Cluster> {
+  const result = await loadClusterFile(file);
+  if (result.ok) return result.cluster;
+  const errors = result.problems.filter((problem) => problem.severity === 'error');
+  const [first] = errors;
+  if (first?.code === 'file-missing' || first?.code === 'file-not-readable')
+    throw unableFailure(
+      `cannot read the cluster file ${file}: ${first.message}; name another with --config FILE`,
+    );
+  const lines = errors.slice(0, shownErrors).map((problem) => `  ${formatProblem(problem)}`);
+  const rest = errors.length - lines.length;
+  throw new Failure(
+    `the cluster file is not valid, so there is nothing to work with:\n${lines.join('\n')}` +
+      (rest > 0 ? `\n  and ${rest} more: see "selvage validate ${file}"` : ''),
+    exitCodes.found,
+  );
+}
+
+const shownErrors = 5;
+
+export interface NodeQuestion {
+  /** As typed, or the default of the option. */
+  readonly text: string;
+  /** The option to name in a message. */
+  readonly option: '--node' | '--from';
+  /** Nobody typed it: it is this machine's host name. */
+  readonly isDefault: boolean;
+}
+
+export function requireNode(cluster: Cluster, question: NodeQuestion): ClusterNode {
+  const found = resolveNode(cluster, question.text);
+  if (typeof found !== 'string') return found;
+  throw usageFailure(
+    question.isDefault
+      ? `this machine's host name is no node of the file: ${found}; name one with ${question.option}`
+      : `${question.option}: ${found}`,
+  );
+}

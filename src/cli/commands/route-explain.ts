@@ -1,0 +1,102 @@
+/** `route-explain`: what happens to a packet for this destination, and why. */
+import { Command, Option } from '@commander-js/extra-typings';
+import type { ExplainReport } from '../../../routes/explain-report.js';
+import { configOption, nodeOption, outputOption, socketOption } from '../options.js';
+
+export function routeExplainCommand() {
+  return new Command('route-explain')
+    .alias('explain')
+    .summary('what happens to a packet for a destination, and why')
+    .description(
+      'What happens to a packet for this destination, and why: the verdict, every rule looked at,\n' +
+        'every mode with what speaks against it, the packet on the wire, the kernel objects as they\n' +
+        'should be and as they are, and the way back. Asks the agent of this node; with none, or\n' +
+        'with --config, it works from the cluster file alone and says so.',
+    )
+    .argument('<destination>', 'an address, a prefix, or the name of a node')
+    .addOption(
+      new Option('-f, --from <node>', 'the sending node: its name or an address of its own').env(
+        'SELVAGE_FROM',
+      ),
+    )
+    .addOption(configOption())
+    .addOption(nodeOption())
+    .addOption(socketOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage route-explain 10.64.3.7                 as this node sees it
+  selvage explain az-1 --from rack-1              to a node, from another one
+  selvage explain 10.64.3.7 --config new.yaml --from rack-1
+                                                  what a file would do, before it is deployed
+  selvage explain 10.64.3.7 -o json | jq -r .verdict.kind
+
+Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
+    )
+    .action(async (destination, options, command) => {
+      const chosen = (name: 'config' | 'socket' | 'node'): boolean =>
+        command.getOptionValueSource(name) !== 'default';
+      const report = await explainAnswer({
+        destination,
+        from: options.from,
+        node: options.node,
+        nodeIsDefault: !chosen('node'),
+        config: options.config,
+        socket: options.socket,
+        way: chosen('config') ? 'file' : chosen('socket') ? 'agent' : 'either',
+      });
+      const [{ printAnswer }, { renderExplain }] = await Promise.all([
+        import('../output.js'),
+        import('../render/explain.js'),
+      ]);
+      await printAnswer(report, { output: options.output, render: renderExplain });
+      process.exitCode = report.verdict.exitCode;
+    });
+}
+
+interface ExplainQuestion {
+  readonly destination: string;
+  readonly from: string | undefined;
+  readonly node: string;
+  readonly nodeIsDefault: boolean;
+  readonly config: string;
+  readonly socket: string;
+  /** A file that was named is asked about itself; a socket that was named must answer. */
+  readonly way: 'file' | 'agent' | 'either';
+}
+
+async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
+  const { destination, from, socket, way } = question;
+  if (way === 'file') return fromFile(question, `--config ${question.config}`);
+  const { askAgent, requireAgent } = await import('../ask-agent.js');
+  const asked = { socket, path: '/v1/explain', query: { destination, from } };
+  if (way === 'agent') return (await requireAgent(asked)) as ExplainReport;
+  const answer = await askAgent(asked);
+  return answer.answered ? (answer.body as ExplainReport) : fromFile(question, answer.reason);
+}
+
+async function fromFile(question: ExplainQuestion, note: string): Promise<ExplainReport> {
+  const [{ readCluster, requireNode }, { resolveDestination }, { explain }, { usageFailure }] =
+    await Promise.all([
+      import('../cluster-file.js'),
+      import('../../explain/resolve.js'),
+      import('../../../routes/explain.js'),
+      import('../failure.js'),
+    ]);
+  const cluster = await readCluster(question.config);
+  const destination = resolveDestination(cluster, question.destination);
+  if (typeof destination === 'string') throw usageFailure(destination);
+  const from = requireNode(cluster, {
+    text: question.from ?? question.node,
+    option: '--from',
+    isDefault: question.from === undefined && question.nodeIsDefault,
+  });
+  return explain({
+    snapshot: { cluster, local: undefined },
+    destination,
+    from,
+    basis: { kind: 'file', note },
+  });
+}

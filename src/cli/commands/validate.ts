@@ -1,0 +1,39 @@
+/** `validate`: is this cluster file right, and if not, where and why? */
+import { Argument, Command } from '@commander-js/extra-typings';
+import { defaultConfigPath } from '../../agent/paths.js';
+import { outputOption } from '../options.js';
+
+export function validateCommand() {
+  return new Command('validate')
+    .summary('check a cluster file')
+    .description(
+      'Checks a cluster file: one error a mistake, with file, line, column, the value, and what\n' +
+        'would be right. Nothing but the file is read.',
+    )
+    .addArgument(new Argument('[file]', 'the cluster file').default(defaultConfigPath))
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage validate cluster.yaml
+  selvage validate cluster.yaml -o json | jq '.problems[] | .line'
+
+Exit code 1 means: the file has errors. Warnings alone exit with 0.`,
+    )
+    .action(async (file, options) => {
+      const [{ validateFile }, { printAnswer }, { renderValidate }, { exitCodes }] =
+        await Promise.all([
+          import('../validate-file.js'),
+          import('../output.js'),
+          import('../render/validate.js'),
+          import('../exit-codes.js'),
+        ]);
+      const { report, source } = await validateFile(file);
+      await printAnswer(report, {
+        output: options.output,
+        render: (shown, terminal) => renderValidate(shown, { ...terminal, source }),
+      });
+      process.exitCode = report.valid ? exitCodes.ok : exitCodes.found;
+    });
+}

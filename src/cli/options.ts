@@ -1,0 +1,33 @@
+/** The options that several commands share, with one wording and one default each. */
+import { hostname } from 'node:os';
+import { Option } from '@commander-js/extra-typings';
+import { agentSocket, defaultConfigPath, defaultRuntimeDir } from '../agent/paths.js';
+
+export const formats = ['table', 'json', 'yaml'] as const;
+export type Format = (typeof formats)[number];
+
+export const defaultSocket = agentSocket({ runtimeDir: defaultRuntimeDir });
+
+export function outputOption() {
+  return new Option('-o, --output <format>', 'how to print the answer')
+    .choices(formats)
+    .default('table' as const);
+}
+
+export function configOption() {
+  return new Option('-c, --config <file>', 'the cluster file')
+    .env('SELVAGE_CONFIG')
+    .default(defaultConfigPath);
+}
+
+export function nodeOption() {
+  return new Option('-n, --node <name>', 'which node of the file this machine is')
+    .env('SELVAGE_NODE')
+    .default(hostname(), 'the host name');
+}
+
+export function socketOption() {
+  return new Option('--socket <path>', "the agent's control socket")
+    .env('SELVAGE_SOCKET')
+    .default(defaultSocket);
+}

@@ -1,0 +1,63 @@
+/** The packet on the underlay, one line a header, and the sum of its bytes. */
+import type { ExplainReport, HeaderReport, LedgerReport } from '../../../routes/explain-report.js';
+import type { Terminal } from '../terminal.js';
+import { heading } from './explain.js';
+import type { Span, Style } from './layout.js';
+import { fill, pad, padStart, row, widest } from './layout.js';
+
+export function explainWireSection(report: ExplainReport, terminal: Terminal): string[] {
+  const { wire } = report;
+  if (wire === null) return [];
+  const { paint } = terminal;
+  const names = widest(wire.headers.map((header) => header.header));
+  const sizes = widest(wire.headers.map(size));
+  const inner = wire.headers.at(-1)!;
+  return [
+    heading('On the wire', paint) + paint.dim(`, next hop ${wire.nextHop}`),
+    ...wire.headers.flatMap((header) =>
+      row(
+        [
+          { text: pad(header.header, names), style: header === inner ? undefined : paint.cyan },
+          { text: padStart(size(header), sizes), style: paint.dim },
+        ],
+        content(header, paint.dim),
+        { ...terminal, indent: 2 },
+      ),
+    ),
+    ...ledgerLines(wire.ledger, terminal),
+  ];
+}
+
+function size(header: HeaderReport): string {
+  return header.bytes === null ? '' : `${header.bytes} B`;
+}
+
+function content(header: HeaderReport, dim: Style): Span[] {
+  const { source, destination } = header;
+  const fields = header.fields.map(({ name, value }) => `${name} ${value}`).join(', ');
+  if (source === null || destination === null) return [{ text: fields, style: dim }];
+  const ends = { text: `${source} → ${destination}${fields === '' ? '' : ','}` };
+  return [ends, { text: fields, style: dim }];
+}
+
+function ledgerLines(ledger: LedgerReport, terminal: Terminal): string[] {
+  const { paint, width } = terminal;
+  const sum =
+    ledger.overheadBytes === 0
+      ? `path MTU ${ledger.pathMtu}, no overhead:`
+      : `path MTU ${ledger.pathMtu} − ${ledger.overheadBytes} =`;
+  return fill(
+    [
+      { text: sum, style: paint.dim },
+      {
+        text: `largest ${ledger.overheadBytes === 0 ? '' : 'inner '}packet ${ledger.largestInnerPacket}`,
+        style: paint.bold,
+      },
+      {
+        text: `(TCP MSS ${ledger.tcpMss}; ping -M do -s ${ledger.pingPayload} passes, one byte more does not)`,
+        style: paint.dim,
+      },
+    ],
+    { width, indent: 2, hang: 4 },
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * The explanation on a terminal: the verdict in one line, what is wrong right below it, then the
+ * reasons. The words come from the report; this only places them.
+ */
+import type { ExplainReport, VerdictKind } from '../../../routes/explain-report.js';
+import type { Paint, Terminal } from '../terminal.js';
+import { explainKernelSection, explainReturnSection } from './explain-kernel.js';
+import { explainWhySection } from './explain-why.js';
+import { explainWireSection } from './explain-wire.js';
+import type { Style, Text } from './layout.js';
+import { fill, pad } from './layout.js';
+
+export function renderExplain(report: ExplainReport, terminal: Terminal): string {
+  const sections = [
+    headSection(report, terminal),
+    explainWhySection(report, terminal),
+    explainWireSection(report, terminal),
+    explainKernelSection(report, terminal),
+    explainReturnSection(report, terminal),
+    guardSection(report, terminal),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+export function heading(text: string, paint: Paint): string {
+  return paint.bold(text);
+}
+
+function headSection(report: ExplainReport, terminal: Terminal): string[] {
+  const { paint, width } = terminal;
+  const { verdict, question, basis } = report;
+  const style = verdictStyle(verdict.kind, paint);
+  const lines = fill(
+    [
+      { text: verdict.kind, style },
+      { text: verdict.summary, style: paint.bold },
+    ],
+    {
+      width,
+      hang: verdict.kind.length + 1,
+    },
+  );
+  for (const trouble of troubles(report))
+    lines.push(...fill([{ text: '!', style: paint.yellow }, trouble], { width, hang: 2 }));
+  lines.push('');
+  const { owner } = verdict;
+  const fact = (name: string, text: Text): void => {
+    lines.push(...field(name, text, terminal));
+  };
+  fact('from', `${question.from.node} (zone ${question.from.zone}, ${question.from.provider})`);
+  const to = owner === null ? '' : ` of ${owner.node} (zone ${owner.zone}, ${owner.provider})`;
+  const inside = verdict.prefix === null ? '' : ` in ${verdict.prefix}`;
+  fact('to', `${question.address}${inside}${to}`);
+  if (question.note !== null) fact('asked', `${question.asked}: ${question.note}`);
+  const known =
+    basis.kind === 'agent' ? "the agent's own snapshot" : 'the cluster file alone, no kernel facts';
+  const note = basis.note === null ? '' : `: ${basis.note}`;
+  fact('basis', {
+    text: `${known}${note} (cluster ${basis.cluster}, revision ${basis.revision})`,
+    style: paint.dim,
+  });
+  return lines;
+}
+
+function troubles(report: ExplainReport): string[] {
+  const { kernel, returnPath, verdict } = report;
+  const bad = kernel.objects.filter((object) => object.state !== 'match');
+  const found: string[] = [];
+  if (bad.length > 0)
+    found.push(
+      `the kernel differs: ${bad.map((object) => `${object.type} ${object.state}`).join(', ')}`,
+    );
+  if (kernel.effective?.ours === false && verdict.kind !== 'LOCAL')
+    found.push(`another route wins in the kernel: ${kernel.effective.route}`);
+  if (returnPath.asymmetric) found.push(`asymmetric: ${returnPath.differences.join('; ')}`);
+  return found;
+}
+
+const fieldWidth = 8;
+
+function field(name: string, text: Text, terminal: Terminal): string[] {
+  const { paint, width } = terminal;
+  const indent = fieldWidth + 2;
+  const [first = '', ...rest] = fill(text, { width, indent });
+  return [`  ${paint.dim(pad(name, fieldWidth))}${first.slice(indent)}`, ...rest];
+}
+
+function guardSection(report: ExplainReport, terminal: Terminal): string[] {
+  if (report.guard.length === 0) return [];
+  return [
+    heading('Packet filters', terminal.paint),
+    ...report.guard.flatMap((note) => fill(note, { width: terminal.width, indent: 2, hang: 4 })),
+  ];
+}
+
+function verdictStyle(kind: VerdictKind, paint: Paint): Style {
+  switch (kind) {
+    case 'LOCAL':
+    case 'NATIVE':
+      return (text) => paint.bold(paint.green(text));
+    case 'IPIP':
+    case 'VXLAN':
+      return (text) => paint.bold(paint.cyan(text));
+    case 'DENIED':
+    case 'NO-ROUTE':
+      return (text) => paint.bold(paint.red(text));
+  }
+}
