@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demonstration: a small hybrid cloud on this machine, real packets between every pair of its
-# nodes, and two of its decisions explained. Needs root, as it makes network namespaces.
+# nodes, and two of its decisions explained. Needs root, as it makes network namespaces; a fresh
+# clone needs nothing else but Node and npm.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -12,7 +13,17 @@ fi
 bash deploy/dev/setup.sh demo
 npm run --silent build
 
-selvage=(node dist/src/cli/main.js)
 cluster=deploy/examples/hybrid.yaml
+selvage() { node dist/src/cli/main.js "$@"; }
+show() {
+    echo
+    echo "\$ npx selvage $*"
+    selvage "$@"
+}
 
-"${selvage[@]}" lab run "$cluster"
+# The lab stays up for the explanations, which compare the decision with the nodes' real kernels.
+trap 'selvage lab down >/dev/null 2>&1' EXIT
+show lab run "$cluster" --keep
+# Across two availability zones, by a rule; and to Azure, where the network drops IP-in-IP.
+show lab explain 10.65.3.7 --from aws-a-1
+show lab explain 10.67.1.7 --from rack-a-1
