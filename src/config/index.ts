@@ -6,3 +6,10 @@ export { loadClusterFile } from './load.js';
 export { type ClusterFile, type ParseResult, parseClusterFile } from './parse.js';
 export { type FormatOptions, type Problem, type ProblemCode, formatProblem } from './problem.js';
 export { clusterJsonSchema, clusterJsonSchemaText, jsonSchemaPath } from './json-schema.js';
+export {
+  type ConfigListener,
+  type ConfigSourceOptions,
+  type ConfigUpdate,
+  ConfigSource,
+  openConfigSource,
+} from './source.js';
