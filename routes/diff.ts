@@ -113,13 +113,13 @@ interface Current {
 
 /** The object that stands at this key now; gone when its device is about to be made again. */
 function current(object: DesiredObject, state: Current): KernelObject | undefined {
+  if (object.type !== 'link' && state.recreated.has(deviceOf(object) ?? '')) return undefined;
   if (object.type === 'sysctl') {
     const value = state.actual.sysctls.get(object.path);
     return value === undefined ? undefined : { ...object, value };
   }
   const found = state.own.get(objectKey(object));
-  if (found === undefined || object.type === 'link') return found;
-  const device = deviceOf(found);
+  const device = found === undefined ? undefined : deviceOf(found);
   return device !== undefined && state.recreated.has(device) ? undefined : found;
 }
 
