@@ -29,7 +29,7 @@ const reachedOtherwise: Readonly<Record<string, string>> = {
   'tunnel/fake-kernel.ts': 'the in-memory side of the contract suite',
 };
 
-/** Files that are longer than 400 lines, each with why it is one thing. */
+/** Files that are longer than the rule allows, each with why it is one thing. */
 const longFiles: Readonly<Record<string, string>> = {};
 
 /** A rule: every offence is one line, and there must be none. */
@@ -141,10 +141,12 @@ rule('every file says at its top what it is for', () =>
     .map((file) => `${file.path} has no opening comment`),
 );
 
-rule('files have at most 400 lines', () =>
+rule('files of the product have at most 400 lines, of the tests 800', () =>
+  // A test file costs a process, so there are fewer and longer ones.
   sourceFiles()
-    .map((file) => ({ path: file.path, lines: file.text.split('\n').length - 1 }))
-    .filter(({ path, lines }) => lines > 400 && longFiles[path] === undefined)
+    .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
+    .filter(({ path, lines }) => lines > (path.startsWith('test/') ? 800 : 400))
+    .filter(({ path }) => longFiles[path] === undefined)
     .map(({ path, lines }) => `${path} has ${lines} lines`),
 );
 
@@ -308,7 +310,7 @@ rule('the top level holds only what the house plan says', () => {
       writtenFiles()
         .filter((path) => path.includes('/'))
         .map((path) => path.split('/')[0]!)
-        .filter((folder) => !(folders as Set<string>).has(folder)),
+        .filter((folder) => !folders.has(folder)),
     ),
   ];
 });

@@ -121,7 +121,7 @@ function importsOf(path: string, tree: ts.SourceFile): Import[] {
     imports.push({ specifier: specifier.text, file, typeOnly });
   };
   visit(tree, (node) => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, onlyTypes(node));
     else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
       add(node.argument.literal, true);
@@ -136,10 +136,10 @@ function importsOf(path: string, tree: ts.SourceFile): Import[] {
   return imports;
 }
 
-function isTypeOnly(node: ts.ImportDeclaration): boolean {
+function onlyTypes(node: ts.ImportDeclaration): boolean {
   const clause = node.importClause;
   if (clause === undefined) return false;
-  if (clause.isTypeOnly) return true;
+  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
   const named = clause.namedBindings;
   return (
     clause.name === undefined &&
