@@ -10,7 +10,7 @@
 import { errnoOf } from './native/errno.js';
 import { type Refusal, FakeTables } from './fake/tables.js';
 import { formatObject } from './format.js';
-import { notOwnSource } from './netlink/lookup.js';
+import { notOwnSource } from './netlink/error.js';
 import type { Address } from '../encap/address.js';
 import type { InterfaceAddress } from '../encap/prefix.js';
 import type {
@@ -109,7 +109,12 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
       mtu: nic.mtu ?? before?.mtu ?? 1500,
       up: nic.up ?? before?.up ?? true,
     });
-    for (const address of nic.addresses ?? [])
+    // IPv4 addresses outlive a device's being down, and bring their connected routes back with it.
+    const kept = [...tables.addresses.values()]
+      .filter((own) => own.device === nic.name && own.address.address.family === 4)
+      .map((own) => own.address);
+    const connected = tables.links.get(nic.name)?.up === true ? kept : [];
+    for (const address of [...connected, ...(nic.addresses ?? [])])
       tables.addConnected({ type: 'address', device: nic.name, address });
   }
 

@@ -6,11 +6,14 @@
  * that surprise:
  * - a device going down, or losing its last IPv4 address, loses all its IPv4 routes and neighbours,
  *   and the routes without a notification;
+ * - a new MAC costs a device all its neighbours;
+ * - IPv6 routes follow their device's MTU: down when theirs no longer fits, and up when theirs was
+ *   the same as the device's (rt6_mtu_change_route of net/ipv6/route.c);
  * - an MTU below 1280 takes IPv6 off the device: addresses, routes, neighbours;
  * - deleting an address removes the IPv4 routes that prefer it as a source, while IPv6 routes stay
  *   and lose their preferred source.
  */
-import type { Address } from '../../encap/address.js';
+import { type Address, isLinkLocal } from '../../encap/address.js';
 import { prefixContains, prefixOf } from '../../encap/prefix.js';
 import type {
   AddressObject,
@@ -87,7 +90,7 @@ export class FakeTables {
       case 'route':
         return verb === 'set' ? this.#setRoute(object) : this.#deleteRoute(object);
       case 'sysctl':
-        if (verb === 'delete') return refuse('EOPNOTSUPP', 'a sysctl can only be set');
+        if (verb === 'delete') return refuse('EOPNOTSUPP');
         return this.#setSysctl(object.path, object.value);
     }
   }
@@ -99,7 +102,7 @@ export class FakeTables {
 
   deleteLink(name: string): undefined {
     if (!this.links.has(name)) return;
-    this.#strip(name, { families: [4, 6], quiet: true });
+    this.#strip(name, [4, 6]);
     for (const [key, entry] of this.fdb) if (entry.device === name) this.fdb.delete(key);
     for (const [key, entry] of this.addresses)
       if (entry.device === name) this.addresses.delete(key);
@@ -191,34 +194,48 @@ export class FakeTables {
     this.links.set(link.name, link);
     this.#announce('link', link.name);
     if (before === undefined) this.#announce('netconf', link.name);
-    if (before?.up === true && !link.up) this.#strip(link.name, { families: [4, 6] });
+    else if (macOf(before) !== macOf(link)) this.#dropNeighbours(link.name, [4, 6]);
+    if (before !== undefined) this.#followMtu(link.name, { before: before.mtu, after: link.mtu });
+    if (before?.up === true && !link.up) this.#strip(link.name, [4, 6]);
     else if (before !== undefined && before.mtu >= ipv6MinimumMtu && link.mtu < ipv6MinimumMtu)
-      this.#strip(link.name, { families: [6] });
+      this.#strip(link.name, [6]);
+  }
+
+  #followMtu(device: string, mtu: { readonly before: number; readonly after: number }): void {
+    for (const [key, route] of this.routes) {
+      const { target } = route;
+      if (route.prefix.family !== 6 || target.kind !== 'unicast' || target.device !== device)
+        continue;
+      if (target.mtu === undefined || (target.mtu < mtu.after && target.mtu !== mtu.before))
+        continue;
+      this.routes.set(key, { ...route, target: { ...target, mtu: mtu.after } });
+    }
   }
 
   /** Takes routes, neighbours and IPv6 addresses off a device; IPv4 routes go without a word. */
-  #strip(
-    device: string,
-    options: { readonly families: readonly (4 | 6)[]; readonly quiet?: boolean },
-  ): void {
-    for (const family of options.families) {
+  #strip(device: string, families: readonly (4 | 6)[]): void {
+    for (const family of families) {
       for (const [key, route] of this.routes)
         if (route.prefix.family === family && deviceOf(route.target) === device) {
           this.routes.delete(key);
           if (family === 6) this.#announce('route', device);
         }
-      for (const [key, entry] of this.neighbours)
-        if (entry.device === device && entry.address.family === family) {
-          this.neighbours.delete(key);
-          if (options.quiet !== true) this.#announce('neighbour', device);
-        }
     }
-    if (!options.families.includes(6)) return;
+    this.#dropNeighbours(device, families);
+    if (!families.includes(6)) return;
     for (const [key, own] of this.addresses)
       if (own.device === device && own.address.address.family === 6) {
         this.addresses.delete(key);
-        if (options.quiet !== true) this.#announce('address', device);
+        this.#announce('address', device);
       }
+  }
+
+  #dropNeighbours(device: string, families: readonly (4 | 6)[]): void {
+    for (const [key, entry] of this.neighbours) {
+      if (entry.device !== device || !families.includes(entry.address.family)) continue;
+      this.neighbours.delete(key);
+      this.#announce('neighbour', device);
+    }
   }
 
   #setAddress(object: AddressObject): Refusal | undefined {
@@ -245,7 +262,7 @@ export class FakeTables {
     const isLast = ![...this.addresses.values()].some(
       (own) => own.device === device && own.address.address.family === 4,
     );
-    if (gone.family === 4 && isLast) this.#strip(device, { families: [4] });
+    if (gone.family === 4 && isLast) this.#strip(device, [4]);
   }
 
   #setNeighbour(object: NeighbourObject): Refusal | undefined {
@@ -310,17 +327,19 @@ export class FakeTables {
         'EINVAL',
         family === 4 ? 'Nexthop has invalid gateway' : 'Gateway can not be a local address',
       );
-    const towards = this.match(gateway);
-    const direct =
-      towards?.target.kind === 'unicast' &&
-      towards.target.gateway === undefined &&
-      towards.target.device === device;
+    const isDirect = (): boolean => {
+      const towards = this.match(gateway)?.target;
+      return (
+        towards?.kind === 'unicast' && towards.gateway === undefined && towards.device === device
+      );
+    };
     if (family === 4)
-      return target.onlink || direct
+      return target.onlink || isDirect()
         ? undefined
         : refuse('ENETUNREACH', 'Nexthop has invalid gateway');
-    if (gateway.bytes[0] === 0xfe && (gateway.bytes[1]! & 0xc0) === 0x80) return undefined;
-    if (!target.onlink) return direct ? undefined : refuse('EHOSTUNREACH');
+    if (isLinkLocal(gateway)) return undefined;
+    if (!target.onlink) return isDirect() ? undefined : refuse('EHOSTUNREACH');
+    const towards = this.match(gateway);
     const elsewhere =
       towards !== undefined && towards.prefix.length > 0 && deviceOf(towards.target) !== device;
     return elsewhere
@@ -353,6 +372,10 @@ function deviceOf(target: RouteTarget): string | undefined {
   return target.kind === 'unicast' ? target.device : undefined;
 }
 
+function macOf(link: LinkObject): string | undefined {
+  return 'mac' in link ? link.mac : undefined;
+}
+
 function isTwin(other: LinkObject, link: OwnLink): boolean {
   if (other.kind !== link.kind || other.name === link.name) return false;
   if (other.kind === 'vxlan' && link.kind === 'vxlan')
@@ -364,12 +387,14 @@ function isTwin(other: LinkObject, link: OwnLink): boolean {
   return 'local' in other && 'local' in link && other.local.text === link.local.text;
 }
 
-function cannotChange(attribute: string): string {
+function cannotChange(attribute: string): string | undefined {
   switch (attribute) {
     case 'vni':
       return 'Cannot change VNI';
     case 'port':
       return 'Cannot change port';
+    case 'parent':
+      return undefined;
     default:
       return 'New local address family does not match old';
   }

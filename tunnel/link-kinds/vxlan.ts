@@ -2,8 +2,9 @@
  * VXLAN devices (RFC 7348; IFLA_VXLAN_* of linux/if_link.h).
  *
  * Tried on Linux 6.18: VNI and port are fixed ("Cannot change VNI", "Cannot change port"), and so
- * is the family of the local address ("New local address family does not match old"). Everything
- * else here changes in place. With a device below, an MTU that does not fit it is EINVAL.
+ * is the family of the local address ("New local address family does not match old"). The device
+ * below can be set and exchanged, but taking it away is ignored without a word. Everything else
+ * here changes in place. With a device below, an MTU that does not fit it is EINVAL.
  *
  * UDP checksums stay as the kernel has them: sent over both families. Over IPv6 a zero checksum is
  * accepted too (RFC 7348 section 5: it MUST be; RFC 6935), since other VTEPs send it.
@@ -116,6 +117,7 @@ export const vxlan: LinkKind<VxlanLink> = {
     const fixed: string[] = [];
     if (actual.vni !== desired.vni) fixed.push('vni');
     if (actual.port !== desired.port) fixed.push('port');
+    if (actual.parent !== undefined && desired.parent === undefined) fixed.push('parent');
     if (actual.local.family !== desired.local.family) fixed.push('local family');
     return fixed;
   },

@@ -6,6 +6,7 @@
  */
 import type { KernelFailure, KernelObject, Op, OpOutcome, OwnLink } from '../kernel.js';
 import { objectKey } from '../kernel.js';
+import { needsRecreate } from '../link-kinds/index.js';
 import { createPersistentTun } from '../native/tun.js';
 import { SystemCallError, errnoOf } from '../native/errno.js';
 import { writeAddress } from './address.js';
@@ -108,6 +109,9 @@ export function createApplier(parts: {
           'EEXIST',
           `a device of that name exists and is ${describeKind(actual)}; delete it first`,
         );
+      // The kernel refuses every other impossible change itself; this one it ignores.
+      if (needsRecreate(actual, link).includes('parent'))
+        return failure(action, 'EOPNOTSUPP', `it cannot be detached from the device below`);
       const { index } = found;
       writeChangeLink(writer, { sequence: first, index, actual, link, parentIndex });
     }

@@ -35,3 +35,8 @@ export class KernelError extends Error implements KernelFailure {
     this.extendedAck = failure.extendedAck;
   }
 }
+
+/** What a lookup with a source that no device here has is told. */
+export function notOwnSource(source: string): string {
+  return `look up a route from ${source}: no device here has that address; ask with one of this node's own`;
+}

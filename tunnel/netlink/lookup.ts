@@ -6,7 +6,7 @@ import type { Address } from '../../encap/address.js';
 import type { RouteLookup } from '../kernel.js';
 import { address, nested, u32 } from './attributes.js';
 import { RTA, RTAX, RTM, RTN } from './constants.js';
-import { KernelError } from './error.js';
+import { KernelError, notOwnSource } from './error.js';
 import type { Message } from './message.js';
 import { type RouteMessage, readRoute, writeLookup } from './route.js';
 import type { RequestSocket } from './transport.js';
@@ -25,11 +25,6 @@ const refusals: Readonly<Record<string, RouteLookup['kind']>> = {
   EHOSTUNREACH: 'unreachable',
   EACCES: 'prohibit',
 };
-
-/** What a lookup with a source that no device here has is told. */
-export function notOwnSource(source: string): string {
-  return `look up a route from ${source}: no device here has that address; ask with one of this node's own`;
-}
 
 export async function lookupRoute(
   socket: RequestSocket,
