@@ -10,7 +10,7 @@ import type { ActualState } from './diff.js';
 import { differences } from './equal.js';
 import type { KernelObjectReport, KernelReport } from './explain-report.js';
 import { isOwnDeviceName, isOwnLink, isOwnRoute, mainTable } from './ownership.js';
-import { printObject } from './print.js';
+import { formatObject } from '../tunnel/format.js';
 import type { Prefix } from '../encap/prefix.js';
 import { prefixContains } from '../encap/prefix.js';
 
@@ -33,7 +33,7 @@ export function explainKernel(input: KernelInput): KernelReport {
     reason: null,
     objects,
     effective:
-      winner === undefined ? null : { route: printObject(winner), ours: isOwnRoute(winner) },
+      winner === undefined ? null : { route: formatObject(winner), ours: isOwnRoute(winner) },
   };
 }
 
@@ -136,8 +136,8 @@ function compare(
   const base = {
     type: desired.type,
     key: objectKey(desired),
-    desired: printObject(desired),
-    actual: actual === undefined ? null : printObject(actual),
+    desired: formatObject(desired),
+    actual: actual === undefined ? null : formatObject(actual),
     attributes: [],
     holder: null,
   };

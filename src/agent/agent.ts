@@ -4,16 +4,16 @@
  * socket from the same plan that it applies.
  */
 import type { Logger } from 'pino';
-import type { Cluster } from '../../encap/cluster.js';
 import { diff } from '../../routes/diff.js';
 import type { ActualState } from '../../routes/diff.js';
 import { explain } from '../../routes/explain.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { Reconciler, readSysctls, systemClock } from '../../routes/reconciler.js';
-import { printObject } from '../../routes/print.js';
+import { formatObject } from '../../tunnel/format.js';
 import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
 import { resolveDestination, resolveNode } from '../explain/resolve.js';
+import type { ClusterStore } from '../store/store.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket } from './paths.js';
@@ -23,20 +23,9 @@ import type { StatusReport } from './status.js';
 import { passSummary, peerStatuses } from './status.js';
 import { planReport } from './plan-report.js';
 
-/** Where the cluster comes from; keeps the last good one when a new version is bad. */
-export interface ClusterSource {
-  readonly file: string;
-  readonly current: Cluster | undefined;
-  /** What is wrong with the newest version, one line each; empty when it is in force. */
-  readonly problems: readonly string[];
-  onChange(listener: () => void): void;
-  reload(): Promise<void>;
-  close(): void;
-}
-
 export interface AgentOptions {
   readonly node: string;
-  readonly source: ClusterSource;
+  readonly store: ClusterStore;
   readonly runtime: NodeRuntime;
   readonly paths: AgentPaths;
   readonly socket?: string | undefined;
@@ -64,7 +53,7 @@ export class Agent {
       clock: systemClock,
       ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
       plan: async (state) => {
-        const cluster = options.source.current;
+        const cluster = options.store.current;
         if (cluster === undefined) return undefined;
         this.#plan = await this.#planner.plan(cluster, state);
         return runtime.planOf(this.#plan);
@@ -74,7 +63,7 @@ export class Agent {
   }
 
   async start(): Promise<void> {
-    const { source, paths, socket = agentSocket(paths), log, node } = this.#options;
+    const { store, paths, socket = agentSocket(paths), log, node } = this.#options;
     this.#server = await serveControl(socket, [
       { method: 'GET', path: '/v1/status', handle: () => this.#status() },
       { method: 'GET', path: '/v1/explain', handle: (query) => this.#explain(query) },
@@ -84,26 +73,26 @@ export class Agent {
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
-    source.onChange(() => {
+    store.onChange(() => {
       this.#logProblems();
       this.#reconciler.trigger('configuration changed');
     });
     this.#reconciler.start();
-    log.info({ node, config: source.file, socket, pid: process.pid }, 'agent started');
+    log.info({ node, config: store.name, socket, pid: process.pid }, 'agent started');
   }
 
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
   async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {
-    const { source } = this.#options;
-    await source.reload();
+    const { store } = this.#options;
+    await store.reload();
     this.#logProblems();
     await this.#reconciler.pass('reload');
-    return { revision: source.current?.revision ?? 0, problems: source.problems };
+    return { revision: store.current?.revision ?? 0, problems: store.problems };
   }
 
   /** Stops working; everything in the kernel stays and goes on forwarding. */
   async stop(): Promise<void> {
-    this.#options.source.close();
+    this.#options.store.close();
     await this.#server?.close();
     await this.#reconciler.stop();
     this.#options.runtime.kernel.close();
@@ -119,7 +108,7 @@ export class Agent {
       if (repair) this.#repairs++;
       const object = change.kind === 'delete' ? change.actual : change.desired;
       const attributes = change.kind === 'update' ? change.attributes : undefined;
-      const line = `${change.kind} ${printObject(object)}`;
+      const line = `${change.kind} ${formatObject(object)}`;
       const fields = {
         ...(attributes === undefined ? {} : { attributes }),
         reasons: report.reasons,
@@ -130,7 +119,7 @@ export class Agent {
     const errors = [
       ...report.failed.map((entry) => `${entry.peer ?? 'node'}: ${entry.failure.message}`),
       ...report.foreign.map(
-        (entry) => `${printObject(entry.desired)} is held by ${printObject(entry.actual)}`,
+        (entry) => `${formatObject(entry.desired)} is held by ${formatObject(entry.actual)}`,
       ),
       ...(report.error === undefined ? [] : [report.error.message]),
     ];
@@ -143,8 +132,8 @@ export class Agent {
   }
 
   #logProblems(): void {
-    const { source, log } = this.#options;
-    const problems = [...source.problems, ...(this.#plan?.problems ?? [])];
+    const { store, log } = this.#options;
+    const problems = [...store.problems, ...(this.#plan?.problems ?? [])];
     const shown = problems.join('\n');
     if (shown !== this.#shownProblems) for (const problem of problems) log.warn(problem);
     this.#shownProblems = shown;
@@ -175,15 +164,15 @@ export class Agent {
   }
 
   async #status(): Promise<StatusReport> {
-    const { node, source, runtime } = this.#options;
+    const { node, store, runtime } = this.#options;
     const plan = this.#plan;
     const pass = this.#lastPass;
     return {
       schema: 'selvage.status/1',
       node,
-      cluster: source.current?.name ?? '',
-      revision: source.current?.revision ?? 0,
-      config: { file: source.file, problems: source.problems },
+      cluster: store.current?.name ?? '',
+      revision: store.current?.revision ?? 0,
+      config: { file: store.name, problems: store.problems },
       pid: process.pid,
       ready: this.#ready(),
       guard: {

@@ -1,6 +1,6 @@
 /** What a plan would change in this kernel, as data for `plan` and `apply`. */
 import type { Change, Diff } from '../../routes/diff.js';
-import { printObject } from '../../routes/print.js';
+import { formatObject } from '../../tunnel/format.js';
 import type { NodePlan } from './planner.js';
 
 export interface PlanReport {
@@ -29,8 +29,8 @@ export function planReport(node: string, plan: NodePlan | undefined, difference:
     revision: plan?.snapshot.cluster.revision ?? 0,
     changes: difference.changes.map(plannedChange),
     foreign: difference.foreign.map((entry) => ({
-      desired: printObject(entry.desired),
-      actual: printObject(entry.actual),
+      desired: formatObject(entry.desired),
+      actual: formatObject(entry.actual),
     })),
     problems: plan?.problems ?? [],
   };
@@ -41,7 +41,7 @@ export function plannedChange(change: Change): PlannedChange {
     case 'create':
       return {
         action: 'create',
-        object: printObject(change.desired),
+        object: formatObject(change.desired),
         actual: undefined,
         attributes: [],
         recreate: false,
@@ -49,16 +49,16 @@ export function plannedChange(change: Change): PlannedChange {
     case 'update':
       return {
         action: 'update',
-        object: printObject(change.desired),
-        actual: printObject(change.actual),
+        object: formatObject(change.desired),
+        actual: formatObject(change.actual),
         attributes: change.attributes,
         recreate: change.recreate,
       };
     case 'delete':
       return {
         action: 'delete',
-        object: printObject(change.actual),
-        actual: printObject(change.actual),
+        object: formatObject(change.actual),
+        actual: formatObject(change.actual),
         attributes: [],
         recreate: false,
       };

@@ -1,6 +1,6 @@
 /** `selvage agent`: starts the agent of this node and stays until a signal ends it. */
 import pino from 'pino';
-import { watchClusterFile } from '../config/watch.js';
+import { openFileStore } from '../store/file.js';
 import { Agent } from './agent.js';
 import { downOnce } from './one-shot.js';
 import { openRuntime } from './open.js';
@@ -19,20 +19,20 @@ export interface RunOptions extends AgentPaths {
 /** Resolves when a signal has ended the agent in an orderly way. */
 export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
-  const source = await watchClusterFile(options.configPath);
-  const cluster = source.current;
+  const store = await openFileStore(options.configPath);
+  const cluster = store.current;
   if (cluster === undefined) {
-    source.close();
-    throw new ConfigRefused(source.problems);
+    store.close();
+    throw new ConfigRefused(store.problems);
   }
   if (cluster.nodes.get(options.node) === undefined) {
-    source.close();
+    store.close();
     throw new UnknownNodeError(options.node, cluster);
   }
   const runtime = await openRuntime({ paths: options, log });
   const agent = new Agent({
     node: options.node,
-    source,
+    store,
     runtime,
     paths: options,
     socket: options.socket,

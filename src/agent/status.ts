@@ -1,7 +1,7 @@
 /** What `selvage status` shows: one frozen report, made from the last pass. */
 import type { Decision } from '../../encap/trail.js';
 import type { PassReport } from '../../routes/reconciler.js';
-import { printObject } from '../../routes/print.js';
+import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
 import type { NodePlan } from './planner.js';
 
@@ -49,7 +49,7 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
   const failedPeers = new Map(pass?.failed.map((entry) => [entry.peer, entry.failure.message]));
   const held = new Set(pass?.skipped.map((change) => change.key));
   const foreign = new Map(
-    pass?.foreign.map((entry) => [entry.key, `held by ${printObject(entry.actual)}`]),
+    pass?.foreign.map((entry) => [entry.key, `held by ${formatObject(entry.actual)}`]),
   );
   return [...plan.rib.decisions.values()]
     .filter((decision) => decision.verdict.kind !== 'local')
@@ -91,7 +91,7 @@ export function passSummary(pass: PassReport, at: Date): NonNullable<StatusRepor
       (entry) => `${entry.peer === undefined ? '' : `${entry.peer}: `}${entry.failure.message}`,
     ),
     foreign: pass.foreign.map(
-      (entry) => `${printObject(entry.desired)}: the kernel has ${printObject(entry.actual)}`,
+      (entry) => `${formatObject(entry.desired)}: the kernel has ${formatObject(entry.actual)}`,
     ),
     error: pass.error?.message,
   };

@@ -158,6 +158,7 @@ t.test(
       }),
       { seed, numRuns: 60 },
     );
+    t.pass('for 60 pairs of clusters');
   },
 );
 
