@@ -12,8 +12,6 @@ import {
   ether,
   guardLab,
   inner4,
-  inside,
-  labPeer,
   labSpec,
   outer4,
   podEther,

@@ -1,0 +1,209 @@
+/**
+ * Rules of others that break the tunnels. Accepting a packet in our table does not overrule a drop
+ * in another, and a masquerade hides the overlay source that the peer's guard expects: both look
+ * like a dead tunnel, so the rule is named together with the command that makes room for us.
+ *
+ * Imagined packets are walked through what the kernel holds: tunnel packets in, overlay packets
+ * through, overlay to overlay out. Best effort: what a rule hangs on that cannot be judged from
+ * here makes a finding uncertain, and never silent.
+ */
+import { type Address, type Family, offsetAddress } from '../../encap/address.js';
+import { type Prefix, firstAddress, prefixCovers } from '../../encap/prefix.js';
+import { ToolMissingError, runTool } from './command.js';
+import { guardFacts, ofFamily } from './facts.js';
+import { type DeviceGuess, type FilterTable, type ImaginedPacket, fateOf } from './filter-model.js';
+import { parseForeignIptables } from './foreign-iptables.js';
+import { parseNftRuleset } from './foreign-nft.js';
+import type { GuardSpec } from './guard.js';
+import type { PacketFilterOptions } from './nftables.js';
+import { type Blocked, remedyFor } from './remedy.js';
+
+export interface ForeignRule {
+  readonly kind: 'drops-tunnel' | 'drops-forwarded' | 'masquerades-overlay';
+  /** E.g. `inet firewalld` or `iptables nat`. */
+  readonly table: string;
+  readonly chain: string;
+  /** The rule, or the chain's policy. */
+  readonly rule: string;
+  /** What of ours it hits. */
+  readonly hits: string;
+  /** The exact command that makes room for it. */
+  readonly remedy: string;
+  /** False when the rule hangs on something that cannot be judged from here. */
+  readonly certain: boolean;
+}
+
+/** What `nft -j list ruleset` and the `iptables-save` variants print; absent tools left out. */
+export interface Rulesets {
+  readonly nft?: string;
+  readonly iptables?: Readonly<Partial<Record<Exclude<FilterTable['tool'], 'nft'>, string>>>;
+}
+
+/** Reads the rules of all tools that are there and looks for trouble. */
+export async function findForeignRules(
+  spec: GuardSpec,
+  options: PacketFilterOptions = {},
+): Promise<readonly ForeignRule[]> {
+  const read = async (argv: readonly string[]): Promise<string | undefined> => {
+    try {
+      const { status, stdout } = await runTool({ argv, netns: options.netns });
+      return status === 0 ? stdout : undefined;
+    } catch (error) {
+      if (error instanceof ToolMissingError) return undefined;
+      throw error;
+    }
+  };
+  const nft = await read(['nft', '-j', 'list', 'ruleset']);
+  const iptables: Partial<Record<Exclude<FilterTable['tool'], 'nft'>, string>> = {};
+  for (const tool of ['iptables', 'ip6tables'] as const) {
+    const modern = await read([`${tool}-nft-save`]);
+    if (modern !== undefined) iptables[tool] = modern;
+    const legacy = await read([`${tool}-legacy-save`]);
+    if (legacy !== undefined) iptables[`${tool}-legacy`] = legacy;
+  }
+  return judgeRulesets(spec, { ...(nft === undefined ? {} : { nft }), iptables });
+}
+
+/** The pure part: what these rulesets would do to the spec's packets. */
+export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly ForeignRule[] {
+  const found = new Map<string, ForeignRule>();
+  for (const table of tablesOf(rulesets)) {
+    for (const { packet, blocked } of imagined(spec)) {
+      if (!covers(table, packet.family)) continue;
+      for (const base of table.chains.values()) {
+        if (base.base?.hook !== packet.hook) continue;
+        if ((base.base.type === 'nat') !== (packet.hook === 'postrouting')) continue;
+        const fate = fateOf(packet, { table, base });
+        if (fate.kind !== (packet.hook === 'postrouting' ? 'masquerade' : 'drop')) continue;
+        const rule = fate.rule ?? `policy drop`;
+        const name =
+          table.tool === 'nft' ? `${table.family} ${table.name}` : `${table.tool} ${table.name}`;
+        const key = `${name} ${fate.chain} ${rule} ${blocked.what}`;
+        if (found.get(key)?.certain === true) continue;
+        found.set(key, {
+          kind: blocked.kind,
+          table: name,
+          chain: fate.chain,
+          rule,
+          hits: blocked.what,
+          remedy: remedyFor(blocked, { table, base: base.name }),
+          certain: fate.certain,
+        });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function tablesOf({ nft, iptables }: Rulesets): readonly FilterTable[] {
+  const { tables, iptablesTables } =
+    nft === undefined ? { tables: [], iptablesTables: undefined } : parseNftRuleset(nft);
+  const others = Object.entries(iptables ?? {}).flatMap(([tool, text]) =>
+    parseForeignIptables(text, tool as Exclude<FilterTable['tool'], 'nft'>),
+  );
+  return [
+    ...tables,
+    // A table of iptables-nft is also in nft's listing: judge it once, where it can be read.
+    ...others.filter(
+      ({ tool, family, name }) =>
+        tool.endsWith('-legacy') ||
+        iptablesTables === undefined ||
+        iptablesTables.has(`${family} ${name}`) ||
+        !tables.some((table) => table.family === family && table.name === name),
+    ),
+  ];
+}
+
+function covers(table: FilterTable, family: Family): boolean {
+  return table.family === 'inet' || table.family === (family === 4 ? 'ip' : 'ip6');
+}
+
+/** Peers whose packets are imagined: the rules of others rarely know single peers of ours. */
+const peersTried = 4;
+
+function* imagined(spec: GuardSpec): Generator<{ packet: ImaginedPacket; blocked: Blocked }> {
+  const facts = guardFacts(spec);
+  const workload: DeviceGuess = { noneOf: [...facts.nics, ...facts.tunnelDevices, 'lo'] };
+  for (const family of [4, 6] as const) {
+    const local = ofFamily(facts.local, family)[0];
+    const sender = ofFamily(facts.outers, family)[0];
+    for (const nic of facts.nics) {
+      if (local === undefined || sender === undefined) break;
+      const input = {
+        hook: 'input',
+        family,
+        source: sender,
+        destination: local,
+        inDevice: nic,
+        outDevice: workload,
+      } as const;
+      for (const port of facts.ports) {
+        const blocked = {
+          kind: 'drops-tunnel',
+          what: `VXLAN (UDP ${port}) over IPv${family}`,
+          nic,
+          family,
+          protocol: 17,
+          port,
+        } as const;
+        yield { packet: { ...input, protocol: 17, destinationPort: port }, blocked };
+      }
+      for (const protocol of [4, 41] as const) {
+        const what = `IP in IP (protocol ${protocol}) over IPv${family}`;
+        const blocked = {
+          kind: 'drops-tunnel',
+          what,
+          nic,
+          family,
+          protocol,
+          port: undefined,
+        } as const;
+        yield { packet: { ...input, protocol, destinationPort: undefined }, blocked };
+      }
+    }
+    const pools = ofFamily(facts.pools, family);
+    const inside = (prefix: Prefix): boolean => pools.some((pool) => prefixCovers(pool, prefix));
+    const own = ofFamily(facts.own, family)[0];
+    const peers = spec.peers.flatMap(({ innerSources }) =>
+      ofFamily(innerSources, family).filter(inside),
+    );
+    if (own === undefined) continue;
+    for (const peer of peers.slice(0, peersTried)) {
+      for (const device of [...facts.tunnelDevices, ...facts.nics]) {
+        const [here, there] = [workloadOf(own), workloadOf(peer)];
+        const out = { source: here, destination: there, inDevice: workload, outDevice: device };
+        const back = { source: there, destination: here, inDevice: device, outDevice: workload };
+        for (const way of [out, back]) {
+          // TCP, as what a workload most often speaks.
+          const packet = { family, protocol: 6, destinationPort: 80, ...way };
+          yield {
+            packet: { ...packet, hook: 'forward' },
+            blocked: {
+              kind: 'drops-forwarded',
+              what: `forwarded overlay packets over IPv${family}`,
+              family,
+              pools,
+            },
+          };
+          yield {
+            packet: { ...packet, hook: 'postrouting' },
+            blocked: {
+              kind: 'masquerades-overlay',
+              what: `overlay to overlay over IPv${family}`,
+              family,
+              pools,
+            },
+          };
+        }
+      }
+    }
+  }
+}
+
+/** An address that a workload of the prefix could have. */
+function workloadOf(prefix: Prefix): Address {
+  const first = firstAddress(prefix);
+  return prefix.length > (prefix.family === 4 ? 29 : 125)
+    ? first
+    : (offsetAddress(first, 5n) ?? first);
+}
