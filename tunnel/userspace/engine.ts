@@ -10,7 +10,6 @@
  * agent, which watches links, sets it up again.
  */
 import { performance } from 'node:perf_hooks';
-import { randomInt } from 'node:crypto';
 import { type Tun, openTun } from '../native/tun.js';
 import { Forwarder } from './forwarder.js';
 import type { PlaneSpec } from './plane.js';
@@ -82,7 +81,6 @@ export class Engine {
       new Forwarder({
         spec,
         nowMs: () => performance.now(),
-        firstId: randomInt(0x10000),
         outputs: {
           send: (packet, destination) => this.#sockets?.send(packet, destination),
           deliver: (packet) => {

@@ -9,15 +9,18 @@
  * from a peer, to our own address, and carry an inner source of that peer's; the inner packet then
  * goes into the TUN device, where the kernel takes it as any arriving packet.
  *
+ * Headers are looked at and written in place here; encap/ipip/header.ts does the same with objects,
+ * which costs a packet several times as much.
+ *
  * ICMP errors of ours do not go into the TUN device but out by the raw socket, as the host's own:
  * the kernel drops an arriving packet whose source is an address of its own (a martian), while a
  * sent one is routed like any other, to a workload or up to a local process.
  */
+import { ipipOverheadBytes, ipipProtocol } from '../../encap/ipip/header.js';
 import { readU16, writeU16 } from '../../encap/wire/bytes.js';
 import { internetChecksum, updateChecksum } from '../../encap/wire/checksum.js';
 import { type Ecn, ecnAfterDecapsulation, ecnForOuter } from '../../encap/wire/ecn.js';
 import { encodeIpv4, ipv4MinHeaderBytes } from '../../encap/wire/ipv4.js';
-import { ipProtocol } from '../../encap/wire/protocol.js';
 import { type CounterName, type Counters, newCounters } from './counters.js';
 import { fragmentPacket, minimumFragmentMtu } from './fragment.js';
 import {
@@ -58,9 +61,10 @@ export interface ForwarderOptions {
   readonly outputs: ForwarderOutputs;
   /** Milliseconds that only grow. */
   readonly nowMs: () => number;
-  /** Identification of the first outer packet. */
-  readonly firstId: number;
 }
+
+const overheadBytes = ipipOverheadBytes(4);
+const tunnelProtocol = ipipProtocol(4);
 
 /** As the kernel's `icmp_msgs_per_sec` and `icmp_msgs_burst`. */
 const icmpRate = { perSecond: 1000, burst: 50 } as const;
@@ -74,13 +78,11 @@ export class Forwarder {
   readonly #unreachables = new TokenBucket(icmpRate);
   readonly #tooBigs = new TokenBucket(icmpRate);
   #table: PeerTable;
-  #id: number;
 
-  constructor({ spec, outputs, nowMs, firstId }: ForwarderOptions) {
+  constructor({ spec, outputs, nowMs }: ForwarderOptions) {
     this.#table = peerTable(spec);
     this.#outputs = outputs;
     this.#nowMs = nowMs;
-    this.#id = firstId & 0xffff;
   }
 
   /** From the next packet on, exactly these peers; what was learned about their paths is kept. */
@@ -129,7 +131,7 @@ export class Forwarder {
   /** A packet of protocol 4 from the underlay, outer header included. It is written to. */
   fromUnderlay(outer: Uint8Array): void {
     if (checkHeader(outer) !== undefined) return this.#count('outer-malformed');
-    if (outer[field.protocol] !== ipProtocol.ipv4) return this.#count('outer-malformed');
+    if (outer[field.protocol] !== tunnelProtocol) return this.#count('outer-malformed');
     if (isFragment(outer)) return this.#count('outer-malformed');
     if (readU32(outer, field.destination) !== this.#table.local)
       return this.#count('outer-not-local');
@@ -182,21 +184,20 @@ export class Forwarder {
   }
 
   #encapsulate(inner: Uint8Array, peer: Peer): void {
-    const outer = new Uint8Array(ipv4MinHeaderBytes + inner.length);
+    const outer = new Uint8Array(overheadBytes + inner.length);
     encodeIpv4(outer, 0, {
       dscp: inner[field.tos]! >> 2,
       ecn: ecnForOuter((inner[field.tos]! & ecnMask) as Ecn),
-      identification: this.#id,
-      // Always: a cut outer packet would be dropped by clouds and hides the path's MTU.
+      // Always: a cut outer packet would be dropped by clouds and hides the path's MTU. The
+      // identification then means nothing and stays 0 (RFC 6864 section 4.1).
       dontFragment: true,
       ttl: this.#table.ttl,
-      protocol: ipProtocol.ipv4,
+      protocol: tunnelProtocol,
       source: this.#table.localAddress,
       destination: peer.remoteAddress,
       payloadLength: inner.length,
     });
-    this.#id = (this.#id + 1) & 0xffff;
-    outer.set(inner, ipv4MinHeaderBytes);
+    outer.set(inner, overheadBytes);
     this.#count('sent');
     this.#outputs.send(outer, peer.remoteAddress.text);
   }
@@ -213,7 +214,7 @@ export class Forwarder {
 
   #innerMtu(peer: Peer): number {
     const learned = this.#pathMtus.get(peer.remote, this.#nowMs());
-    const mtu = learned === undefined ? peer.mtu : Math.min(peer.mtu, learned - ipv4MinHeaderBytes);
+    const mtu = learned === undefined ? peer.mtu : Math.min(peer.mtu, learned - overheadBytes);
     return Math.max(mtu, minimumFragmentMtu);
   }
 
@@ -231,7 +232,7 @@ export class Forwarder {
 
   #isOwnOuter(packet: Uint8Array): boolean {
     return (
-      packet[field.protocol] === ipProtocol.ipv4 &&
+      packet[field.protocol] === tunnelProtocol &&
       readU32(packet, field.source) === this.#table.local &&
       this.#table.byRemote.has(readU32(packet, field.destination))
     );
