@@ -40,6 +40,8 @@ export class Agent {
   #server: ControlServer | undefined;
   #plan: NodePlan | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
+  /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
+  #samePlan = false;
   #repairs = 0;
   #shownProblems = '';
   #shownError = '';
@@ -55,15 +57,17 @@ export class Agent {
       plan: async (state) => {
         const cluster = options.store.current;
         if (cluster === undefined) return undefined;
-        this.#plan = await this.#planner.plan(cluster, state);
-        return runtime.planOf(this.#plan);
+        const plan = await this.#planner.plan(cluster, state);
+        this.#samePlan = plan === this.#plan;
+        this.#plan = plan;
+        return runtime.planOf(plan);
       },
       onPass: (report) => this.#onPass(report),
     });
   }
 
   async start(): Promise<void> {
-    const { store, paths, socket = agentSocket(paths), log, node } = this.#options;
+    const { store, paths, socket = agentSocket(paths), log } = this.#options;
     this.#server = await serveControl(socket, [
       { method: 'GET', path: '/v1/status', handle: () => this.#status() },
       { method: 'GET', path: '/v1/explain', handle: (query) => this.#explain(query) },
@@ -78,7 +82,7 @@ export class Agent {
       this.#reconciler.trigger('configuration changed');
     });
     this.#reconciler.start();
-    log.info({ node, config: store.name, socket, pid: process.pid }, 'agent started');
+    log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
 
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
@@ -103,7 +107,7 @@ export class Agent {
     const { log } = this.#options;
     const first = this.#lastPass === undefined;
     this.#lastPass = { report, at: new Date() };
-    const repair = !first && !report.reasons.some((reason) => /reload|configuration/.test(reason));
+    const repair = this.#samePlan && !first;
     for (const change of report.changes) {
       if (repair) this.#repairs++;
       const object = change.kind === 'delete' ? change.actual : change.desired;
@@ -113,7 +117,7 @@ export class Agent {
         ...(attributes === undefined ? {} : { attributes }),
         reasons: report.reasons,
       };
-      if (first || !repair) log.info(fields, line);
+      if (!repair) log.info(fields, line);
       else log.warn(fields, `repaired: ${line}`);
     }
     const errors = [
