@@ -105,9 +105,11 @@ export class Agent {
 
   #onPass(report: PassReport): void {
     const { log } = this.#options;
-    const first = this.#lastPass === undefined;
+    const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
-    const repair = this.#samePlan && !first;
+    const wasWell =
+      before !== undefined && before.error === undefined && before.failed.length === 0;
+    const repair = this.#samePlan && wasWell;
     for (const change of report.changes) {
       if (repair) this.#repairs++;
       const object = change.kind === 'delete' ? change.actual : change.desired;
