@@ -22,6 +22,9 @@ export class HttpProblem extends Error {
   }
 }
 
+/** Another process answers on the socket. */
+export class SocketTakenError extends Error {}
+
 export interface ControlServer {
   close(): Promise<void>;
 }
@@ -32,7 +35,7 @@ export async function serveControl(
   routes: readonly Route[],
 ): Promise<ControlServer> {
   if (await answers(socket))
-    throw new Error(
+    throw new SocketTakenError(
       `another agent answers on ${socket}: stop it first, or give this one its own --runtime-dir`,
     );
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
