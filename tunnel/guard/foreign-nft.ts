@@ -20,13 +20,9 @@ import { guardTable } from './names.js';
 type Json = Readonly<Record<string, unknown>>;
 type Sets = ReadonlyMap<string, readonly unknown[]>;
 
-/** Every table but ours and those that only iptables-nft can read (they have `xt` in them). */
-export function parseNftRuleset(text: string): {
-  readonly tables: readonly FilterTable[];
-  readonly iptablesTables: ReadonlySet<string>;
-} {
+/** Every table but ours; matches of iptables-nft (`xt`) say no more than their name. */
+export function parseNftRuleset(text: string): readonly FilterTable[] {
   const items = (JSON.parse(text) as { nftables: Json[] }).nftables;
-  const iptablesTables = new Set<string>();
   const sets = new Map<string, readonly unknown[]>();
   const chains = new Map<string, Map<string, { base: FilterChain['base']; rules: FilterRule[] }>>();
   for (const item of items) {
@@ -39,7 +35,6 @@ export function parseNftRuleset(text: string): {
       chains.get(table)?.set(String(value['name']), { base: baseOf(value), rules: [] });
     if (kind !== 'rule') continue;
     const expressions = value['expr'] as Json[];
-    if (expressions.some((expression) => 'xt' in expression)) iptablesTables.add(table);
     const own: Sets = new Map(
       [...sets]
         .filter(([key]) => key.startsWith(`${table} `))
@@ -47,14 +42,11 @@ export function parseNftRuleset(text: string): {
     );
     chains.get(table)?.get(String(value['chain']))?.rules.push(ruleOf(expressions, own));
   }
-  const tables = [...chains]
-    .filter(([table]) => !iptablesTables.has(table))
-    .map(([table, byName]): FilterTable => {
-      const [family, name] = table.split(' ') as [string, string];
-      const named = [...byName].map(([key, chain]) => [key, { name: key, ...chain }] as const);
-      return { tool: 'nft', family, name, chains: new Map(named) };
-    });
-  return { tables, iptablesTables };
+  return [...chains].map(([table, byName]): FilterTable => {
+    const [family, name] = table.split(' ') as [string, string];
+    const named = [...byName].map(([key, chain]) => [key, { name: key, ...chain }] as const);
+    return { tool: 'nft', family, name, chains: new Map(named) };
+  });
 }
 
 function baseOf(chain: Json): FilterChain['base'] {
@@ -72,7 +64,8 @@ function ruleOf(expressions: readonly Json[], sets: Sets): FilterRule {
     if (kind === 'match') conditions.push((packet) => matchTruth(packet, { match: body, sets }));
     else if (kind === 'vmap') verdict = (packet) => mapped(packet, { map: body, sets });
     else if (plain !== undefined) verdict = () => ({ verdict: plain, truth: 'yes' });
-    else if (kind === 'limit' || kind === 'xt' || kind === 'ct count')
+    else if (kind === 'limit' || kind === 'ct count') conditions.push(() => 'maybe');
+    else if (kind === 'xt' && body['type'] === 'match' && body['name'] !== 'comment')
       conditions.push(() => 'maybe');
   }
   return {
@@ -97,6 +90,11 @@ function verdictOf(expression: Json): Verdict | undefined {
     case 'jump':
     case 'goto':
       return { kind, chain: String(body?.['target']) };
+    case 'xt':
+      if (body?.['name'] === 'REJECT') return { kind: 'drop' };
+      return ['MASQUERADE', 'SNAT', 'NETMAP'].includes(String(body?.['name']))
+        ? { kind: 'masquerade' }
+        : undefined;
     default:
       return undefined;
   }

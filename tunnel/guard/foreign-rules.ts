@@ -96,21 +96,22 @@ export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly For
 }
 
 function tablesOf({ nft, iptables }: Rulesets): readonly FilterTable[] {
-  const { tables, iptablesTables } =
-    nft === undefined ? { tables: [], iptablesTables: undefined } : parseNftRuleset(nft);
+  const tables = nft === undefined ? [] : parseNftRuleset(nft);
   const others = Object.entries(iptables ?? {}).flatMap(([tool, text]) =>
     parseForeignIptables(text, tool as Exclude<FilterTable['tool'], 'nft'>),
   );
+  // A table of iptables-nft is also in nft's listing: judge it once, in the tool that manages it.
+  const key = ({ family, name }: FilterTable): string => `${family} ${name}`;
+  const managed = new Map(
+    others.filter(({ tool }) => !tool.endsWith('-legacy')).map((table) => [key(table), table]),
+  );
+  const isManaged = (table: FilterTable): boolean =>
+    [...(managed.get(key(table))?.chains.keys() ?? [])].some((name) => table.chains.has(name));
+  const native = tables.filter((table) => !isManaged(table));
+  const nativeKeys = new Set(native.map(key));
   return [
-    ...tables,
-    // A table of iptables-nft is also in nft's listing: judge it once, where it can be read.
-    ...others.filter(
-      ({ tool, family, name }) =>
-        tool.endsWith('-legacy') ||
-        iptablesTables === undefined ||
-        iptablesTables.has(`${family} ${name}`) ||
-        !tables.some((table) => table.family === family && table.name === name),
-    ),
+    ...native,
+    ...others.filter((table) => table.tool.endsWith('-legacy') || !nativeKeys.has(key(table))),
   ];
 }
 

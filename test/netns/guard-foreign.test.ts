@@ -1,0 +1,253 @@
+/**
+ * Somebody else's rules, loaded by their own tools into a namespace and read back: which of them
+ * break the tunnels, and does the printed remedy mend it? No packets; the walk is ours.
+ */
+import t from 'tap';
+import { type ForeignRule, findForeignRules } from '../../tunnel/guard/foreign-rules.js';
+import { NftablesGuard } from '../../tunnel/guard/nftables.js';
+import { inside, labSpec, run } from './guard-lab.js';
+
+const netns = `sgt${process.pid}foreign`;
+const load = (tool: string, rules: string): string =>
+  run(['ip', 'netns', 'exec', netns, ...tool.split(' ')], rules);
+
+t.beforeEach(() => {
+  run(['ip', 'netns', 'add', netns]);
+});
+t.afterEach(() => {
+  run(['ip', 'netns', 'del', netns]);
+});
+
+const find = (): Promise<readonly ForeignRule[]> => findForeignRules(labSpec, { netns });
+const brief = (found: readonly ForeignRule[]): readonly string[] =>
+  [
+    ...new Set(
+      found.map(
+        ({ kind, table, chain, certain }) =>
+          `${kind} ${table} ${chain}${certain ? '' : ' (maybe)'}`,
+      ),
+    ),
+  ].sort();
+const hits = (found: readonly ForeignRule[]): readonly string[] =>
+  [...new Set(found.map(({ hits }) => hits))].sort();
+
+/** Runs every remedy that changes rules directly; afterwards nothing certain may be left. */
+async function mend(found: readonly ForeignRule[]): Promise<readonly ForeignRule[]> {
+  for (const remedy of new Set(found.map((one) => one.remedy)))
+    run(['ip', 'netns', 'exec', netns, 'sh', '-c', remedy.replace(/^nft (.*)$/, "nft '$1'")]);
+  return find();
+}
+
+await t.test('nothing is found where nobody filters, nor in our own rules', async (t) => {
+  t.same(await find(), []);
+  await new NftablesGuard({ netns }).apply(labSpec);
+  load('iptables-nft-restore', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n');
+  t.same(await find(), []);
+});
+
+await t.test('an input chain with policy drop and no accept for us', async (t) => {
+  load(
+    'nft -f -',
+    `table inet filter {
+      chain input {
+        type filter hook input priority 0; policy drop;
+        ct state vmap { established : accept, related : accept, invalid : drop }
+        iifname "lo" accept
+        ip protocol icmp accept
+        tcp dport { 22, 80 } accept
+      }
+    }`,
+  );
+  const found = await find();
+  t.same(brief(found), ['drops-tunnel inet filter input']);
+  t.equal(found[0]!.rule, 'policy drop');
+  t.same(hits(found), [
+    'IP in IP (protocol 4) over IPv4',
+    'IP in IP (protocol 4) over IPv6',
+    'IP in IP (protocol 41) over IPv4',
+    'IP in IP (protocol 41) over IPv6',
+    'VXLAN (UDP 4789) over IPv4',
+    'VXLAN (UDP 4789) over IPv6',
+  ]);
+  t.equal(
+    found[0]!.remedy,
+    'nft insert rule inet filter input iifname "eth0" udp dport 4789 accept',
+  );
+  t.same(await mend(found), []);
+});
+
+await t.test('the same with room for us is left in peace', async (t) => {
+  load(
+    'nft -f -',
+    `table inet filter {
+      set nodes { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 } }
+      chain input {
+        type filter hook input priority 0; policy drop;
+        iifname "eth*" ip saddr @nodes udp dport 4000-5000 accept
+        ip6 saddr 2001:db8::/32 goto nodes6
+        ip saddr 192.0.2.0-192.0.2.99 meta l4proto { 4, 41 } counter accept
+      }
+      chain nodes6 {
+        meta nfproto ipv6 meta l4proto != { 4, 17, 41 } return
+        accept
+      }
+    }`,
+  );
+  t.same(await find(), []);
+});
+
+await t.test('what cannot be judged is said to be uncertain', async (t) => {
+  load(
+    'nft -f -',
+    `table ip filter {
+      chain input {
+        type filter hook input priority 0; policy drop;
+        meta mark 0x7 accept
+        meta l4proto { 4, 41 } accept
+      }
+    }`,
+  );
+  const found = await find();
+  t.same(brief(found), ['drops-tunnel ip filter input (maybe)']);
+  t.same(hits(found), ['VXLAN (UDP 4789) over IPv4']);
+});
+
+await t.test('rules in the manner of firewalld', async (t) => {
+  load(
+    'nft -f -',
+    `table inet firewalld {
+      chain filter_INPUT {
+        type filter hook input priority 10; policy accept;
+        ct state { established, related } accept
+        iifname "lo" accept
+        jump filter_INPUT_ZONES
+        ct state invalid drop
+        reject with icmpx type admin-prohibited
+      }
+      chain filter_INPUT_ZONES {
+        iifname "eth0" goto filter_IN_public
+        goto filter_IN_public
+      }
+      chain filter_IN_public {
+        jump filter_IN_public_allow
+        meta l4proto { icmp, ipv6-icmp } accept
+      }
+      chain filter_IN_public_allow {
+        tcp dport 22 ct state { new, untracked } accept
+        udp dport 4789 ct state { new, untracked } accept
+      }
+    }`,
+  );
+  const found = await find();
+  t.same(brief(found), ['drops-tunnel inet firewalld filter_INPUT']);
+  t.match(found[0]!.rule, /reject/);
+  t.notOk(hits(found).some((what) => what.startsWith('VXLAN')));
+  t.equal(found[0]!.remedy, 'firewall-cmd --permanent --add-protocol=4 && firewall-cmd --reload');
+});
+
+const ufw = `*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:ufw-before-input - [0:0]
+:ufw-not-local - [0:0]
+:ufw-user-input - [0:0]
+-A INPUT -j ufw-before-input
+-A ufw-before-input -i lo -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+-A ufw-before-input -p icmp -m icmp --icmp-type 8 -j ACCEPT
+-A ufw-before-input -j ufw-not-local
+-A ufw-before-input -j ufw-user-input
+-A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+-A ufw-not-local -m limit --limit 3/min --limit-burst 10 -j LOG
+-A ufw-not-local -j DROP
+-A ufw-user-input -p tcp -m multiport --dports 22,443 -m comment --comment "web and shell" -j ACCEPT
+COMMIT
+`;
+
+for (const tool of ['iptables-nft', 'iptables-legacy'] as const)
+  await t.test(`rules in the manner of ufw, by ${tool}`, async (t) => {
+    const name = tool === 'iptables-nft' ? 'iptables' : tool;
+    load(`${tool}-restore`, ufw);
+    const found = await find();
+    t.same(brief(found), [
+      `drops-forwarded ${name} filter FORWARD`,
+      `drops-tunnel ${name} filter INPUT`,
+    ]);
+    t.equal(found[0]!.remedy, 'ufw allow in on eth0 to any port 4789 proto udp');
+    t.equal(found[1]!.remedy, `${name} -t filter -I INPUT 1 -i eth0 -p 4 -j ACCEPT`);
+    t.equal(
+      found.find(({ kind }) => kind === 'drops-forwarded')!.remedy,
+      `${name} -t filter -I FORWARD 1 -s 10.0.0.0/9 -d 10.0.0.0/9 -j ACCEPT`,
+    );
+  });
+
+const nat = (...rules: readonly string[]): string =>
+  ['*nat', ':POSTROUTING ACCEPT [0:0]', ':EXTRA - [0:0]', ...rules, 'COMMIT', ''].join('\n');
+
+await t.test("a container engine's masquerade of its own bridge is no matter", async (t) => {
+  load('iptables-nft-restore', nat('-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE'));
+  t.same(await find(), []);
+});
+
+for (const tool of ['iptables-nft', 'iptables-legacy'] as const)
+  await t.test(`a masquerade of everything, by ${tool}`, async (t) => {
+    const name = tool === 'iptables-nft' ? 'iptables' : tool;
+    load(`${tool}-restore`, nat('-A POSTROUTING -j MASQUERADE'));
+    const found = await find();
+    t.same(brief(found), [`masquerades-overlay ${name} nat POSTROUTING`]);
+    t.equal(found[0]!.rule, '-A POSTROUTING -j MASQUERADE');
+    t.equal(
+      found[0]!.remedy,
+      `${name} -t nat -I POSTROUTING 1 -s 10.0.0.0/9 -d 10.0.0.0/9 -j ACCEPT`,
+    );
+    t.same(await mend(found), []);
+  });
+
+await t.test('a masquerade that spares the overlay', async (t) => {
+  load(
+    'iptables-nft-restore',
+    nat(
+      '-A POSTROUTING -s 10.1.0.0/24 ! -d 10.0.0.0/8 -j MASQUERADE',
+      '-A POSTROUTING -j EXTRA',
+      '-A EXTRA -d 10.0.0.0/8 -j RETURN',
+      '-A EXTRA -o lo -j SNAT --to-source 192.0.2.1',
+    ),
+  );
+  t.same(await find(), []);
+});
+
+await t.test('masquerade by nft: of one device, with an exclusion, by address', async (t) => {
+  load(
+    'nft -f -',
+    `table ip nat {
+      chain one { type nat hook postrouting priority 100; oifname "slv4a" masquerade; }
+      chain two { type nat hook postrouting priority 101; ip daddr 10.0.0.0/9 accept; masquerade; }
+      chain three { type nat hook postrouting priority 102; ip saddr 10.1.0.0/24 oifname "eth0" snat to 192.0.2.1; }
+      chain four { type nat hook postrouting priority 103; meta mark 0x4000 masquerade; }
+    }
+    table ip6 nat6 {
+      chain post { type nat hook postrouting priority 100; ip6 saddr fd00:1::/64 masquerade; }
+    }`,
+  );
+  const found = await find();
+  t.same(brief(found), [
+    'masquerades-overlay ip nat four (maybe)',
+    'masquerades-overlay ip nat one',
+    'masquerades-overlay ip nat three',
+    'masquerades-overlay ip6 nat6 post',
+  ]);
+  t.equal(
+    found.at(-1)!.remedy,
+    'nft insert rule ip6 nat6 post ip6 saddr { fd00::/24 } ip6 daddr { fd00::/24 } accept',
+  );
+  t.same(await mend(found), []);
+});
+
+await t.test('the forward policy that a container engine leaves behind', async (t) => {
+  inside(netns, 'iptables-nft -P FORWARD DROP');
+  const found = await find();
+  t.same(brief(found), ['drops-forwarded iptables filter FORWARD']);
+  t.same(await mend(found), []);
+});
