@@ -1,5 +1,6 @@
 /** Builds a topology on this machine: namespaces, settings, cables, addresses, routes, filters. */
 import { existsSync } from 'node:fs';
+import { inTurns } from './in-turns.js';
 import { LabError } from './names.js';
 import { command, ipBatch } from './shell.js';
 import type { Topology } from './topology.js';
@@ -10,13 +11,19 @@ const parallelNamespaces = 4;
 export async function buildTopology(topology: Topology): Promise<void> {
   const names = topology.namespaces.map((namespace) => namespace.name);
   await ipBatch(names.map((name) => `netns add ${name}`));
-  await inTurns(topology.namespaces, ({ name, sysctls }) => writeSysctls(name, sysctls));
+  await inTurns(topology.namespaces, {
+    limit: parallelNamespaces,
+    work: ({ name, sysctls }) => writeSysctls(name, sysctls),
+  });
   await ipBatch(topology.cables);
-  await inTurns(topology.namespaces, async (namespace) => {
-    await ipBatch(namespace.lines, { namespace: namespace.name });
-    await writeSysctls(namespace.name, namespace.deviceSysctls);
-    if (namespace.nftables !== undefined)
-      await command(['nft', '-f', '-'], { namespace: namespace.name, input: namespace.nftables });
+  await inTurns(topology.namespaces, {
+    limit: parallelNamespaces,
+    work: async (namespace) => {
+      await ipBatch(namespace.lines, { namespace: namespace.name });
+      await writeSysctls(namespace.name, namespace.deviceSysctls);
+      if (namespace.nftables !== undefined)
+        await command(['nft', '-f', '-'], { namespace: namespace.name, input: namespace.nftables });
+    },
   });
 }
 
@@ -42,12 +49,4 @@ async function writeSysctls(
     ([path, value]) => `echo ${value} > /proc/sys/net/${path}`,
   );
   if (lines.length > 0) await command(['sh', '-e'], { namespace, input: `${lines.join('\n')}\n` });
-}
-
-async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: parallelNamespaces }, worker));
 }

@@ -1,5 +1,5 @@
 /** Clusters for the lab's tests, built by hand from short descriptions. */
-import { parseAddress } from '../../encap/address.js';
+import { familyBits } from '../../encap/address.js';
 import type {
   Accepts,
   Cluster,
@@ -10,7 +10,10 @@ import type {
   Zone,
 } from '../../encap/cluster.js';
 import { nodeTable } from '../../encap/node-table.js';
-import { parsePrefix, tryParseInterfaceAddress } from '../../encap/prefix.js';
+import { firstAddress, parsePrefix, tryParseInterfaceAddress } from '../../encap/prefix.js';
+import { type PairEnds, expectedByFile, pairsOf } from '../../src/lab/expectation.js';
+import type { Lab } from '../../src/lab/lab.js';
+import { command, ipBatch } from '../../src/lab/shell.js';
 
 export interface ZoneSketch {
   readonly provider: Provider;
@@ -100,4 +103,76 @@ export function rule(name: string, fields: Partial<Rule> & Pick<Rule, 'mode'>): 
   return { name, relations: {}, force: false, reason: undefined, ...fields };
 }
 
-export { parseAddress };
+/**
+ * Plays the agents' part with plain `ip` commands, for VXLAN and native: an independent second
+ * opinion on what a decision means for a kernel.
+ */
+export async function configureByHand(lab: Lab): Promise<void> {
+  const pairs = pairsOf(lab);
+  for (const node of lab.plan.nodes) {
+    const outer = node.addresses[0]!.address;
+    const mtu = Math.max(1280, node.nicMtu - 50);
+    const lines = [
+      `link add vx type vxlan id 4096 dstport 4789 local ${outer.text} nolearning df set`,
+      `link set vx address ${tunnelMac(lab, node.name)} mtu ${mtu} addrgenmode none`,
+      'link set vx up',
+      `addr add fe80::${lab.plan.nodes.indexOf(node) + 1}/64 dev vx nodad`,
+      ...node.overlay.map(
+        (prefix) => `addr add ${firstAddress(prefix).text}/${familyBits(prefix.family)} dev vx${prefix.family === 6 ? ' nodad' : ''}`,
+      ),
+    ];
+    for (const peer of lab.plan.nodes.filter((other) => other !== node)) {
+      const mac = tunnelMac(lab, peer.name);
+      lines.push(`neigh add fe80::${lab.plan.nodes.indexOf(peer) + 1} lladdr ${mac} dev vx`);
+      for (const prefix of peer.overlay)
+        if (prefix.family === 4)
+          lines.push(`neigh add ${firstAddress(prefix).text} lladdr ${mac} dev vx`);
+    }
+    for (const pair of pairs.filter((entry) => entry.from === node))
+      lines.push(routeByHand(lab, pair));
+    await command(['sh', '-e'], {
+      namespace: node.namespace,
+      input:
+        'echo 1 > /proc/sys/net/ipv4/ip_forward\necho 1 > /proc/sys/net/ipv6/conf/all/forwarding\n',
+    });
+    await ipBatch(lines, { namespace: node.namespace });
+    for (const peer of lab.plan.nodes.filter((other) => other !== node))
+      await command(
+        [
+          ...['bridge', 'fdb', 'add', tunnelMac(lab, peer.name), 'dev', 'vx'],
+          ...['dst', peer.addresses[0]!.address.text],
+        ],
+        { namespace: node.namespace },
+      );
+  }
+}
+
+function routeByHand(lab: Lab, pair: PairEnds): string {
+  const { decided, mtu } = expectedByFile(lab, pair);
+  const { family } = pair.source;
+  const prefix = pair.to.overlay.find((entry) => entry.family === family)!;
+  const local = firstAddress(pair.from.overlay.find((entry) => entry.family === family)!);
+  const tail = `metric 512 mtu ${mtu} src ${local.text}`;
+  switch (decided) {
+    case 'native': {
+      const via = pair.to.addresses.find((entry) => entry.address.family === family)!.address;
+      const near = pair.from.zone === pair.to.zone && pair.from.bridge === pair.to.bridge;
+      const gateway = pair.from.gateways.find((entry) => entry.family === family)!;
+      return `route add ${prefix.text} via ${near ? via.text : gateway.text} dev eth0 ${tail}`;
+    }
+    case 'vxlan':
+      return family === 4
+        ? `route add ${prefix.text} via ${firstAddress(prefix).text} dev vx onlink ${tail}`
+        : `route add ${prefix.text} via fe80::${lab.plan.nodes.indexOf(pair.to) + 1} dev vx ${tail}`;
+    case 'deny':
+      return `route add prohibit ${prefix.text} metric 512`;
+    case 'ipip':
+    case 'unreachable':
+      return `route add unreachable ${prefix.text} metric 512`;
+  }
+}
+
+function tunnelMac(lab: Lab, node: string): string {
+  const index = lab.plan.nodes.findIndex((entry) => entry.name === node);
+  return `02:00:00:00:00:${index.toString(16).padStart(2, '0')}`;
+}
