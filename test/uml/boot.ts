@@ -101,6 +101,8 @@ export async function bootUml(options: BootOptions): Promise<BootResult> {
           TMPDIR: '/tmp',
           LANG: 'C.UTF-8',
           SELVAGE_UML: '1',
+          // What is missing in here is a mistake, not a reason to skip.
+          SELVAGE_REQUIRE_ALL: '1',
           ...options.env,
         },
         visible: [
