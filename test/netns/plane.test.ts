@@ -99,10 +99,9 @@ void t.test('the userspace IP-in-IP plane between two namespaces', { skip }, asy
   const router = createNamespace(t);
   const gateway = (name: string, spec: PlaneSpec): Gateway => {
     const namespace = createNamespace(t);
-    const command = ['ip', 'netns', 'exec', namespace.name, ...planeCommand] as [
-      string,
-      ...string[],
-    ];
+    // With the two capabilities that it says it needs and no other.
+    const confined = ['setpriv', '--bounding-set=-all,+net_admin,+net_raw', ...planeCommand];
+    const command: [string, ...string[]] = ['ip', 'netns', 'exec', namespace.name, ...confined];
     return {
       namespace,
       spec,
@@ -299,6 +298,17 @@ void t.test('the userspace IP-in-IP plane between two namespaces', { skip }, asy
       workload.ip('route flush cache');
     },
   );
+
+  await t.test('a NIC that refuses a packet as too big lowers the path by a plateau', async (t) => {
+    a.namespace.ip('link set eth0 mtu 1200');
+    const ping = (): string =>
+      workload.tryRun('ping', ['-c1', '-W1', '-M', 'do', '-s', '1252', '10.2.0.10']).stdout;
+    t.match(ping(), 'Frag needed and DF set (mtu = 986)');
+    t.same((await client(a).status())!.learnedMtus, { '198.51.100.2': 1006 });
+    t.equal((await countersOf(a))['send-too-big'], 1);
+    a.namespace.ip('link set eth0 mtu 1500');
+    workload.ip('route flush cache');
+  });
 
   await t.test(
     'a second plane is refused: on the same socket, and on the same device',

@@ -116,6 +116,10 @@ void t.test(
         { ...json, peers: [peers[0], { ...peers[1], prefixes: ['10.3.0.1/24'] }] },
       ],
       [
+        'plane configuration: peers[0].prefixes[0] is "fd00::/64", must be an IPv4 prefix: only IPv4 in IPv4 is carried',
+        { ...json, peers: [{ ...peers[0], prefixes: ['fd00::/64'] }] },
+      ],
+      [
         'plane configuration: peers[0].remote is 5, must be an IP address',
         { ...json, peers: [{ ...peers[0], remote: 5 }] },
       ],

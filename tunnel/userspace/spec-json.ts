@@ -89,7 +89,8 @@ function peerFromJson(json: unknown, at: string): PlanePeer {
     node: string(peer['node'], `${at}.node`),
     remote: ipv4(peer['remote'], `${at}.remote`),
     outerSources: addresses('outerSources'),
-    prefixes: prefixes('prefixes'),
+    // Sources of the other family do no harm, but a destination would never be reached.
+    prefixes: prefixes('prefixes').map((entry, i) => ipv4Prefix(entry, `${at}.prefixes[${i}]`)),
     innerSources: prefixes('innerSources'),
     mtu: integer(peer['mtu'], { at: `${at}.mtu`, from: 68, to: 65_515 }),
   };
@@ -162,6 +163,12 @@ function prefix(value: unknown, at: string): Prefix {
   const parsed = typeof value === 'string' ? tryParsePrefix(value) : 'not-a-prefix';
   if (typeof parsed === 'string') throw wrong(at, value, `a prefix (${parsed})`);
   return parsed;
+}
+
+function ipv4Prefix(value: Prefix, at: string): Prefix {
+  if (value.family !== 4)
+    throw wrong(at, value.text, 'an IPv4 prefix: only IPv4 in IPv4 is carried');
+  return value;
 }
 
 function interfaceAddress(value: unknown, at: string): InterfaceAddress {
