@@ -21,6 +21,12 @@ interface LinkBase {
   readonly up: boolean;
 }
 
+/**
+ * Names of features that a dumped device has and none of ours does (a fixed peer, `external`, a
+ * mark). Never set by us; a device of ours that got one from somebody must be made anew.
+ */
+type ExtraFeatures = readonly string[];
+
 export interface VxlanLink extends LinkBase {
   readonly kind: 'vxlan';
   /** `02:…`, six bytes in lower-case hexadecimal. */
@@ -37,6 +43,7 @@ export interface VxlanLink extends LinkBase {
   readonly ttl: number;
   /** TOS of the outer header, or inherited from the inner one. */
   readonly tos: number | 'inherit';
+  readonly extra?: ExtraFeatures;
 }
 
 /** `ipip` is 4in4, `sit` 6in4, `ip6tnl` anything in IPv6 by `encap ip6` routes. */
@@ -46,6 +53,7 @@ export interface IpTunnelLink extends LinkBase {
   readonly ttl: number;
   readonly tos: number | 'inherit';
   readonly pmtudisc: boolean;
+  readonly extra?: ExtraFeatures;
 }
 
 /** A TUN device that a userspace data plane holds; the kernel side only sees a plain device. */

@@ -4,11 +4,12 @@
  *
  *     eth0  192.0.2.1/24  2001:db8::1/64
  */
-import { parseAddress } from '../../encap/address.js';
+import { isLinkLocal, parseAddress } from '../../encap/address.js';
 import { tryParseInterfaceAddress } from '../../encap/prefix.js';
 import { createFakeKernel } from '../../tunnel/fake-kernel.js';
 import { formatObject } from '../../tunnel/format.js';
 import type {
+  AddressObject,
   Kernel,
   KernelEvent,
   KernelState,
@@ -142,15 +143,18 @@ export function ownLines(state: KernelState): readonly string[] {
   const own = (device: string): boolean => device.startsWith('sl');
   return [
     ...state.links.filter((link) => own(link.name)),
-    ...state.addresses.filter(
-      (object) => own(object.device) && !object.address.address.text.startsWith('fe80:'),
-    ),
+    ...state.addresses.filter((object) => own(object.device) && !isKernelMade(object)),
     ...state.neighbours.filter((object) => own(object.device)),
     ...state.fdb.filter((object) => own(object.device)),
     ...state.routes.filter(isOwnRoute),
   ]
     .map(formatObject)
     .sort();
+}
+
+/** Link-local ones, and what the kernel puts on every sit device: `::LOCAL/96`. */
+function isKernelMade({ device, address: { address, length } }: AddressObject): boolean {
+  return isLinkLocal(address) || (device.startsWith('slip64') && length === 96);
 }
 
 export function lines(...objects: readonly Op['object'][]): readonly string[] {

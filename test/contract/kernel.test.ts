@@ -6,10 +6,14 @@
 import t from 'tap';
 import { skipReason } from '../support/capabilities.js';
 import { memoryBench, namespaceBench } from './bench.js';
+import { realKernelOnly } from './real-only.js';
 import { kernelContract } from './suite.js';
 
 kernelContract(t, memoryBench());
 
 const skip = skipReason('netns', 'kernel-vxlan');
-if (skip === false) kernelContract(t, namespaceBench(t));
-else void t.test('the kernel of a namespace', { skip }, (t) => t.end());
+if (skip === false) {
+  const bench = namespaceBench(t);
+  kernelContract(t, bench);
+  realKernelOnly(t, bench);
+} else void t.test('the kernel of a namespace', { skip }, (t) => t.end());

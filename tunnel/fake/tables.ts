@@ -393,9 +393,9 @@ function cannotChange(attribute: string): string | undefined {
       return 'Cannot change VNI';
     case 'port':
       return 'Cannot change port';
-    case 'parent':
-      return undefined;
-    default:
+    case 'local family':
       return 'New local address family does not match old';
+    default:
+      return undefined;
   }
 }

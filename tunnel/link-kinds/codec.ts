@@ -38,7 +38,7 @@ export interface LinkKind<L extends OwnLink> {
     writer: MessageWriter,
     options: { readonly actual: L; readonly link: L } & EncodeContext,
   ): void;
-  /** Undefined when the device has features that none of ours has: it is not one of ours. */
+  /** Undefined when what every device of the kind has is missing. */
   decode(context: DecodeContext): L | undefined;
   /** Attributes that differ and that the kernel cannot change in place, by name. */
   needsRecreate(actual: L, desired: L): readonly string[];
@@ -53,4 +53,9 @@ export function encodeTos(tos: number | 'inherit'): number {
 
 export function decodeTos(tos: number | undefined): number | 'inherit' {
   return tos === TOS_INHERIT ? 'inherit' : (tos ?? 0);
+}
+
+/** For spreading: the property is absent when there is nothing in it. */
+export function extraFeatures(names: readonly string[]): { readonly extra?: readonly string[] } {
+  return names.length === 0 ? {} : { extra: names };
 }

@@ -23,7 +23,8 @@ export const ownKinds = Object.keys(kinds) as readonly OwnLink['kind'][];
 export function needsRecreate(actual: OwnLink, desired: OwnLink): readonly string[] {
   if (actual.kind === 'vxlan' && desired.kind === 'vxlan')
     return vxlan.needsRecreate(actual, desired);
-  return actual.kind === desired.kind ? [] : ['kind'];
+  if (actual.kind !== desired.kind) return ['kind'];
+  return 'extra' in actual ? (actual.extra ?? []) : [];
 }
 
 /** Attributes in which the two differ, by name: what a diff or a plan prints. */
@@ -32,11 +33,13 @@ export function changedAttributes(actual: OwnLink, desired: OwnLink): readonly s
     new Map(
       Object.entries(link).map(([name, value]) => [
         name,
-        typeof value === 'object' ? (value as { readonly text: string }).text : String(value),
+        typeof value === 'object' && 'text' in value ? String(value.text) : String(value),
       ]),
     );
   const [before, after] = [flat(actual), flat(desired)];
-  return [...after.keys()].filter((name) => before.get(name) !== after.get(name));
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (name) => before.get(name) !== after.get(name),
+  );
 }
 
 export function kernelKind(kind: OwnLink['kind']): string {

@@ -4,10 +4,10 @@
  * The kernel rebuilds a tunnel's parameters from scratch on every change (ip_tunnel_changelink,
  * ip6_tnl_changelink), so a change always carries all of them.
  */
-import type { Address } from '../../encap/address.js';
+import { addressFromBytes } from '../../encap/address.js';
 import type { IpTunnelLink } from '../kernel.js';
 import { type Attributes, address, u16, u32, u8 } from '../netlink/attributes.js';
-import type { DecodeContext } from './codec.js';
+import { type DecodeContext, decodeTos, extraFeatures } from './codec.js';
 
 export const IPTUN = {
   LINK: 1,
@@ -25,41 +25,34 @@ export const IPTUN = {
   FWMARK: 20,
 } as const;
 
-/** Features that none of our tunnels has: a fixed peer, a bound device, UDP encapsulation, a mark. */
-export function hasForeignFeatures(data: Attributes): boolean {
+/** Features that none of our tunnels has, by name. */
+export function foreignFeatures(data: Attributes): string[] {
   const remote = data.get(IPTUN.REMOTE);
-  return (
-    (remote !== undefined && remote.some((byte) => byte !== 0)) ||
-    (u32(data, IPTUN.LINK) ?? 0) !== 0 ||
-    (u16(data, IPTUN.ENCAP_TYPE) ?? 0) !== 0 ||
-    (u32(data, IPTUN.FWMARK) ?? 0) !== 0
-  );
-}
-
-/** The local address; undefined when it is the unspecified one (the module's fallback device). */
-export function boundLocal(data: Attributes): Address | undefined {
-  const local = address(data, IPTUN.LOCAL);
-  return local === undefined || local.bytes.every((byte) => byte === 0) ? undefined : local;
+  const names: string[] = [];
+  if (remote?.some((byte) => byte !== 0) === true) names.push('remote');
+  if ((u32(data, IPTUN.LINK) ?? 0) !== 0) names.push('device');
+  if ((u16(data, IPTUN.ENCAP_TYPE) ?? 0) !== 0) names.push('encap');
+  if ((u32(data, IPTUN.FWMARK) ?? 0) !== 0) names.push('fwmark');
+  return names;
 }
 
 /** 4in4 and 6in4 differ only in their protocol number. */
 export function decodeV4Tunnel(
   context: DecodeContext,
   options: { readonly kind: 'ipip' | 'sit'; readonly protocol: number },
-): IpTunnelLink | undefined {
+): IpTunnelLink {
   const { common, data } = context;
-  const local = boundLocal(data);
+  const extra = foreignFeatures(data);
   const protocol = u8(data, IPTUN.PROTO) ?? options.protocol;
-  if (local === undefined || hasForeignFeatures(data) || protocol !== options.protocol)
-    return undefined;
-  if (data.has(IPTUN.COLLECT_METADATA)) return undefined;
-  const tos = u8(data, IPTUN.TOS) ?? 0;
+  if (protocol !== options.protocol) extra.push(`protocol ${protocol}`);
+  if (data.has(IPTUN.COLLECT_METADATA)) extra.push('external');
   return {
     ...common,
     kind: options.kind,
-    local,
+    local: address(data, IPTUN.LOCAL) ?? addressFromBytes(new Uint8Array(4)),
     ttl: u8(data, IPTUN.TTL) ?? 0,
-    tos: tos === 1 ? 'inherit' : tos,
+    tos: decodeTos(u8(data, IPTUN.TOS)),
     pmtudisc: (u8(data, IPTUN.PMTUDISC) ?? 0) !== 0,
+    ...extraFeatures(extra),
   };
 }

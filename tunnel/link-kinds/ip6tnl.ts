@@ -9,8 +9,8 @@ import { addressFromBytes } from '../../encap/address.js';
 import type { IpTunnelLink } from '../kernel.js';
 import { address, readU32, u8 } from '../netlink/attributes.js';
 import type { MessageWriter } from '../netlink/writer.js';
-import type { LinkKind } from './codec.js';
-import { IPTUN, hasForeignFeatures } from './ip-tunnel.js';
+import { type LinkKind, extraFeatures } from './codec.js';
+import { IPTUN, foreignFeatures } from './ip-tunnel.js';
 
 /** linux/ip6_tunnel.h */
 const IP6_TNL_F_IGN_ENCAP_LIMIT = 0x1;
@@ -37,7 +37,8 @@ export const ip6tnl: LinkKind<IpTunnelLink> = {
   encode,
   encodeChange: encode,
   decode({ common, data }) {
-    if (!data.has(IPTUN.COLLECT_METADATA) || hasForeignFeatures(data)) return undefined;
+    const extra = foreignFeatures(data);
+    if (!data.has(IPTUN.COLLECT_METADATA)) extra.push('not external');
     const flags = data.get(IPTUN.FLAGS);
     const flow = data.get(IPTUN.FLOWINFO);
     const inherit = flags !== undefined && (readU32(flags, 0) & IP6_TNL_F_USE_ORIG_TCLASS) !== 0;
@@ -52,7 +53,8 @@ export const ip6tnl: LinkKind<IpTunnelLink> = {
           ? 0
           : ((flow[0]! << 4) | (flow[1]! >> 4)) & 0xff,
       pmtudisc: true,
+      ...extraFeatures(extra),
     };
   },
-  needsRecreate: () => [],
+  needsRecreate: (actual) => actual.extra ?? [],
 };

@@ -22,5 +22,5 @@ export const ipip: LinkKind<IpTunnelLink> = {
   encode,
   encodeChange: encode,
   decode: (context) => decodeV4Tunnel(context, { kind: 'ipip', protocol: IPPROTO_IPIP }),
-  needsRecreate: () => [],
+  needsRecreate: (actual) => actual.extra ?? [],
 };

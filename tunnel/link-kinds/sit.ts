@@ -1,7 +1,8 @@
 /**
  * IPv6 in IPv4 (RFC 4213, protocol 41): one device for all peers. The outer destination is read
  * from the route's gateway, an IPv4-compatible address (`via ::192.0.2.1 onlink`). All attributes
- * change in place.
+ * change in place. The kernel gives each such device the address `::LOCAL/96` and its route, whatever
+ * its address generation mode says (add_v4_addrs of net/ipv6/addrconf.c).
  */
 import type { IpTunnelLink } from '../kernel.js';
 import type { MessageWriter } from '../netlink/writer.js';
@@ -23,5 +24,5 @@ export const sit: LinkKind<IpTunnelLink> = {
   encode,
   encodeChange: encode,
   decode: (context) => decodeV4Tunnel(context, { kind: 'sit', protocol: IPPROTO_IPV6 }),
-  needsRecreate: () => [],
+  needsRecreate: (actual) => actual.extra ?? [],
 };

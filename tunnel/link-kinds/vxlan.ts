@@ -9,10 +9,11 @@
  * UDP checksums stay as the kernel has them: sent over both families. Over IPv6 a zero checksum is
  * accepted too (RFC 7348 section 5: it MUST be; RFC 6935), since other VTEPs send it.
  */
+import { addressFromBytes } from '../../encap/address.js';
 import type { VxlanLink } from '../kernel.js';
 import { type Attributes, address, u16be, u32, u8 } from '../netlink/attributes.js';
 import type { MessageWriter } from '../netlink/writer.js';
-import { type LinkKind, decodeTos, encodeTos } from './codec.js';
+import { type LinkKind, decodeTos, encodeTos, extraFeatures } from './codec.js';
 
 /** linux/if_link.h, IFLA_VXLAN_* */
 const VXLAN = {
@@ -44,25 +45,24 @@ const VXLAN = {
 /** enum ifla_vxlan_df */
 const dfValues = ['unset', 'set', 'inherit'] as const;
 
-/** Present or not zero: the device is of a make that Selvage has no use for. */
-const foreignFeatures = [
-  VXLAN.GROUP,
-  VXLAN.GROUP6,
-  VXLAN.PROXY,
-  VXLAN.RSC,
-  VXLAN.L2MISS,
-  VXLAN.L3MISS,
-  VXLAN.REMCSUM_TX,
-  VXLAN.REMCSUM_RX,
-  VXLAN.GBP,
-  VXLAN.COLLECT_METADATA,
-  VXLAN.LABEL,
-  VXLAN.GPE,
-  VXLAN.TTL_INHERIT,
-  VXLAN.VNIFILTER,
-] as const;
+/** Present or not zero: a feature that no device of ours has. */
+const foreignFeatures = {
+  group: [VXLAN.GROUP, VXLAN.GROUP6],
+  proxy: [VXLAN.PROXY],
+  rsc: [VXLAN.RSC],
+  l2miss: [VXLAN.L2MISS],
+  l3miss: [VXLAN.L3MISS],
+  remcsum: [VXLAN.REMCSUM_TX, VXLAN.REMCSUM_RX],
+  gbp: [VXLAN.GBP],
+  external: [VXLAN.COLLECT_METADATA],
+  flowlabel: [VXLAN.LABEL],
+  gpe: [VXLAN.GPE],
+  'ttl inherit': [VXLAN.TTL_INHERIT],
+  vnifilter: [VXLAN.VNIFILTER],
+} as const;
 /** Flags without a value: there or not. */
 const bareFlags: ReadonlySet<number> = new Set([VXLAN.GBP, VXLAN.GPE]);
+const unspecified = addressFromBytes(new Uint8Array(4));
 
 export const vxlan: LinkKind<VxlanLink> = {
   kernelKind: 'vxlan',
@@ -91,12 +91,10 @@ export const vxlan: LinkKind<VxlanLink> = {
   },
 
   decode({ common, mac, data, nameOf }) {
-    const local = address(data, VXLAN.LOCAL) ?? address(data, VXLAN.LOCAL6);
+    const local = address(data, VXLAN.LOCAL) ?? address(data, VXLAN.LOCAL6) ?? unspecified;
     const vni = u32(data, VXLAN.ID);
     const df = dfValues[u8(data, VXLAN.DF) ?? 0];
-    if (local === undefined || mac === undefined || vni === undefined || df === undefined)
-      return undefined;
-    if (foreignFeatures.some((feature) => isOn(data, feature))) return undefined;
+    if (mac === undefined || vni === undefined || df === undefined) return undefined;
     const parentIndex = u32(data, VXLAN.LINK) ?? 0;
     return {
       ...common,
@@ -110,6 +108,11 @@ export const vxlan: LinkKind<VxlanLink> = {
       df,
       ttl: u8(data, VXLAN.TTL) ?? 0,
       tos: decodeTos(u8(data, VXLAN.TOS)),
+      ...extraFeatures(
+        Object.entries(foreignFeatures)
+          .filter(([, types]) => types.some((type) => isOn(data, type)))
+          .map(([name]) => name),
+      ),
     };
   },
 
@@ -119,7 +122,7 @@ export const vxlan: LinkKind<VxlanLink> = {
     if (actual.port !== desired.port) fixed.push('port');
     if (actual.parent !== undefined && desired.parent === undefined) fixed.push('parent');
     if (actual.local.family !== desired.local.family) fixed.push('local family');
-    return fixed;
+    return [...fixed, ...(actual.extra ?? [])];
   },
 };
 

@@ -109,9 +109,12 @@ export function createApplier(parts: {
           'EEXIST',
           `a device of that name exists and is ${describeKind(actual)}; delete it first`,
         );
-      // The kernel refuses every other impossible change itself; this one it ignores.
-      if (needsRecreate(actual, link).includes('parent'))
-        return failure(action, 'EOPNOTSUPP', `it cannot be detached from the device below`);
+      // The kernel refuses other impossible changes itself; these it ignores.
+      const stuck = needsRecreate(actual, link).filter(
+        (name) => name === 'parent' || ('extra' in actual && actual.extra?.includes(name)),
+      );
+      if (stuck.length > 0)
+        return failure(action, 'EOPNOTSUPP', `only a new device loses: ${stuck.join(', ')}`);
       const { index } = found;
       writeChangeLink(writer, { sequence: first, index, actual, link, parentIndex });
     }
