@@ -158,8 +158,13 @@ export function networkRole(address: Address, length: number): 'network' | 'broa
 
 type Wanted = 'address' | 'prefix';
 
+const examples: Readonly<Record<Wanted, Readonly<Record<Family, string>>>> = {
+  address: { 4: '192.168.10.11/24', 6: 'fd00::11/64' },
+  prefix: { 4: '10.64.1.0/24', 6: 'fd64:0:0:1::/64' },
+};
+
 function diagnose(text: string, wanted: Wanted): AddressFault {
-  const example = wanted === 'address' ? '192.168.10.11/24' : '10.64.1.0/24';
+  const example = examples[wanted][text.includes(':') ? 6 : 4];
   const code = wanted === 'address' ? 'bad-address' : 'bad-prefix';
   const fault = (message: string, remedy = `write it like ${example}`): AddressFault => ({
     code,

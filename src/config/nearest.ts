@@ -17,9 +17,9 @@ const valueSynonyms: Readonly<Record<string, readonly string[]>> = {
   onprem: ['onpremises', 'onpremise', 'baremetal', 'metal', 'local', 'datacenter', 'dc', 'vmware'],
   'onprem-bgp': ['bgp', 'calicobgp'],
   native: ['direct', 'plain', 'none', 'unencapsulated', 'never', 'routed'],
-  ipip: ['ipinip', 'ip4ip4', '4in4', 'ipencap', 'protocol4', 'always'],
+  ipip: ['ipinip', 'ip4ip4', '4in4', 'ipencap', 'protocol4'],
   vxlan: ['vx', 'vxlanudp', 'udp'],
-  auto: ['automatic', 'any', 'default', 'best', 'crosssubnet'],
+  auto: ['automatic', 'any', 'default', 'best'],
   deny: ['drop', 'block', 'reject', 'prohibit', 'refuse'],
   disabled: ['disable', 'off', 'no', 'false', '0'],
   enabled: ['enable', 'on', 'yes', 'true', '1'],
@@ -104,7 +104,8 @@ function fold(text: string): string {
 
 /** The name at the smallest edit distance, when that is at most a third of the length. */
 export function nearestName(text: string, names: Iterable<string>): string | undefined {
-  if (text.length === 0 || text.length > 100) return undefined;
+  // In one or two letters everything is near everything.
+  if (text.length < 3 || text.length > 100) return undefined;
   let best: string | undefined;
   let limit = Math.max(1, Math.floor(text.length / 3));
   const lower = text.toLowerCase();

@@ -121,7 +121,8 @@ export interface FormatOptions {
 /** `file:line:column: error: message (value) — remedy`, and the excerpt when the text is given. */
 export function formatProblem(problem: Problem, options: FormatOptions = {}): string {
   const where = `${problem.file}:${problem.line}:${problem.column}`;
-  const value = problem.value === '' ? '' : ` (${problem.value})`;
+  const told = problem.value === '' || problem.message.includes(`"${problem.value}"`);
+  const value = told ? '' : ` (${problem.value})`;
   const head = `${where}: ${problem.severity}: ${problem.message}${value} — ${problem.remedy}`;
   if (options.source === undefined) return head;
   const lines =

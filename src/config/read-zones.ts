@@ -45,7 +45,7 @@ export function readZones(
     list.push(draft);
     if (name !== '') byName.set(name, draft);
   }
-  if (raw === undefined && context.complete) {
+  if ((raw ?? []).length === 0 && context.complete) {
     const draft = onlyZone();
     list.push(draft);
     byName.set(implicitZone, draft);
@@ -53,7 +53,7 @@ export function readZones(
   return { list, byName, complete };
 }
 
-/** Without a `zones` key every node is in one on-premises zone. */
+/** Without zones every node is in one on-premises zone. */
 function onlyZone(): DraftZone {
   const zone: Zone = Object.freeze({
     name: implicitZone,

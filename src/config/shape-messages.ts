@@ -24,14 +24,16 @@ export function expectation(expected: string): string {
   return phrases[expected] ?? expected;
 }
 
+const mapping = 'a mapping of keys and values';
+
 const phrases: Readonly<Record<string, string>> = {
   string: 'text',
   number: 'a number',
   int: 'a whole number',
   boolean: 'true or false',
   array: 'a list',
-  object: 'a mapping of keys and values',
-  record: 'a mapping of keys and values',
+  object: mapping,
+  record: mapping,
 };
 
 export const missingRemedies: Readonly<Record<string, string>> = {
@@ -54,19 +56,26 @@ export function wrongType(expected: string, { value, shown, key }: Found): Answe
   return ['wrong-type', message, typeRemedy(expected, { value, shown, key })];
 }
 
+/** Keys of one entry, to tell `rules: { mode: … }` from `zones: { rack-a: … }`. */
+const entryKeys: ReadonlySet<string> = new Set(['name', 'mode', 'between', 'from', 'provider']);
+
 function typeRemedy(expected: string, { value, shown, key }: Found): string {
   const single = Array.isArray(value) && value.length === 1 ? (value[0] as unknown) : value;
   if (isRecord(single)) {
     const [first, ...more] = Object.entries(single);
     if (more.length === 0 && first?.[1] === null && first[0].endsWith(':'))
       return `quote it: "${first[0]}:"`;
-    if (expected === 'a list')
-      return `write every entry as a list item: "- name: ${first?.[0] ?? '…'}"`;
+    if (expected === 'a list') {
+      const entry = Object.keys(single).some((name) => entryKeys.has(name));
+      return `write every entry as a list item: "- ${entry ? `${first?.[0]}: …` : `name: ${first?.[0] ?? '…'}`}"`;
+    }
   }
-  if (expected === 'a mapping of keys and values' && key === '')
+  if (expected === mapping && key === '')
     return Array.isArray(value)
       ? 'begin with "nodes:" and indent the list below it'
       : 'begin with "nodes:"';
+  if (expected === mapping && key === 'overlay') return `write overlay: { pools: ${shown} }`;
+  if (expected === mapping && /^\d+$/.test(key)) return `write { name: ${shown || '…'}, … }`;
   if (value instanceof AmbiguousNumber)
     return expected.includes('number')
       ? `write ${value.source.replace(/^([-+]?)0+(?=\d)/, '$1')}; a leading zero means octal to some programs`

@@ -71,19 +71,22 @@ function partialOf(schema: ObjectSchema): ObjectSchema {
   return known;
 }
 
-/** For a union the issues of the branch whose type fits; paths are then from the entry's root. */
+/**
+ * For a union the issues of the branch whose type fits; paths are then from the entry's root. A
+ * scalar that is none of an enum's words fits the enum, a list or mapping does not.
+ */
 function leaves(issue: Issue, raw: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
-  const fitting = issue.errors.filter(
-    (branch) => !branch.some((inner) => inner.path.length === 0 && isTypeIssue(inner)),
+  const scalar = typeof valueAt(raw, issue.path) === 'string';
+  const branch = issue.errors.find(
+    (inner) =>
+      !inner.some(
+        ({ path, code }) =>
+          path.length === 0 && (code === 'invalid_type' || (code === 'invalid_value' && !scalar)),
+      ),
   );
-  const branch = fitting[0];
   if (branch === undefined) return [issue];
   return branch.flatMap((inner) => leaves({ ...inner, path: [...issue.path, ...inner.path] }, raw));
-}
-
-function isTypeIssue(issue: Issue): boolean {
-  return issue.code === 'invalid_type' || issue.code === 'invalid_value';
 }
 
 function reportUnknownKeys(
@@ -154,7 +157,11 @@ function reportIssue(issue: Issue, raw: unknown, context: Context): void {
   }
   if (value === null) {
     const what = key === '' ? 'the entry' : /^\d+$/.test(key) ? 'the list entry' : `"${key}"`;
-    add('empty-value', `${what} has no value`, 'write a value behind it, or remove it');
+    add(
+      'empty-value',
+      `${what} has no value`,
+      missingRemedies[key] ?? 'write a value behind it, or remove it',
+    );
     return;
   }
   switch (issue.code) {
@@ -169,7 +176,7 @@ function reportIssue(issue: Issue, raw: unknown, context: Context): void {
         add(
           'unsupported-version',
           'this program reads version 1 of the format',
-          'write version: 1',
+          value === '1' ? 'write version: 1 without quotes' : 'write version: 1',
         );
         return;
       }

@@ -132,5 +132,14 @@ function firstInvalidByte(bytes: Uint8Array): number {
       bad = middle - 1;
     }
   }
-  return Math.min(good, bytes.length - 1);
+  return sequenceStart(bytes, good);
+}
+
+/** The lead byte of a sequence that is cut off at `end`, else `end`; lengths as in RFC 3629. */
+function sequenceStart(bytes: Uint8Array, end: number): number {
+  let start = end - 1;
+  while (start > end - 4 && (bytes[start]! & 0xc0) === 0x80) start--;
+  const lead = bytes[start] ?? 0;
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+  return length > end - start ? start : Math.min(end, bytes.length - 1);
 }

@@ -218,8 +218,9 @@ export class Tree implements Locator {
           code: 'bad-key',
           path,
           value: name ?? '',
-          message: 'a mapping has a key that is not a word',
-          remedy: 'write keys as plain text; quote what contains brackets, ":" or "?"',
+          message:
+            name === undefined ? 'a mapping has a key that is not a word' : 'this key is reserved',
+          remedy: 'write keys as plain words; quote what contains brackets, ":" or "?"',
         });
       } else {
         record[name] = this.#data(pair.value, { path: [...path, name], report });
