@@ -25,6 +25,21 @@ export function unableFailure(message: string): Failure {
   return new Failure(message, exitCodes.unable);
 }
 
+/**
+ * Errors of the floors below that are no defects, by the name of their class: loading the classes
+ * themselves would load the kernel's code for every command.
+ */
+export const knownErrors: Readonly<Record<string, ExitCode>> = {
+  UnknownNodeError: exitCodes.usage,
+  ConfigRefused: exitCodes.found,
+  NoGuardError: exitCodes.unable,
+  ToolMissingError: exitCodes.unable,
+  SystemCallError: exitCodes.unable,
+  KernelError: exitCodes.unable,
+  LabError: exitCodes.unable,
+  SocketTakenError: exitCodes.unable,
+};
+
 /** The lines for stderr, and the exit code. */
 export function reportFailure(
   error: unknown,
@@ -34,6 +49,9 @@ export function reportFailure(
   const trace = options.debug ? `\n${stack}` : '';
   if (error instanceof Failure)
     return { text: `selvage: ${error.message}${trace}`, exitCode: error.exitCode };
+  const known = error instanceof Error ? knownErrors[error.constructor.name] : undefined;
+  if (error instanceof Error && known !== undefined)
+    return { text: `selvage: ${error.message}${trace}`, exitCode: known };
   const system = systemFailure(error);
   if (system !== undefined)
     return { text: `selvage: ${system}${trace}`, exitCode: exitCodes.unable };

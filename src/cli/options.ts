@@ -1,7 +1,12 @@
 /** The options that several commands share, with one wording and one default each. */
 import { hostname } from 'node:os';
 import { Option } from '@commander-js/extra-typings';
-import { agentSocket, defaultConfigPath, defaultRuntimeDir } from '../agent/paths.js';
+import {
+  agentSocket,
+  defaultConfigPath,
+  defaultRuntimeDir,
+  defaultStateDir,
+} from '../agent/paths.js';
 
 export const formats = ['table', 'json', 'yaml'] as const;
 export type Format = (typeof formats)[number];
@@ -21,7 +26,7 @@ export function configOption() {
 }
 
 export function nodeOption() {
-  return new Option('-n, --node <name>', 'which node of the file this machine is')
+  return new Option('-n, --node <node>', 'which node of the file this machine is')
     .env('SELVAGE_NODE')
     .default(hostname(), 'the host name');
 }
@@ -30,4 +35,16 @@ export function socketOption() {
   return new Option('--socket <path>', "the agent's control socket")
     .env('SELVAGE_SOCKET')
     .default(defaultSocket);
+}
+
+export function runtimeDirOption() {
+  return new Option('--runtime-dir <dir>', "for sockets and the workloads' settings")
+    .env('SELVAGE_RUNTIME_DIR')
+    .default(defaultRuntimeDir);
+}
+
+export function stateDirOption() {
+  return new Option('--state-dir <dir>', "for the host's settings as they were before")
+    .env('SELVAGE_STATE_DIR')
+    .default(defaultStateDir);
 }

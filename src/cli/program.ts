@@ -1,8 +1,14 @@
 /** The command tree. Only names and options are loaded here; the work is loaded when it is asked for. */
 import { Command } from '@commander-js/extra-typings';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
+import { agentCommand } from './commands/agent.js';
+import { applyCommand } from './commands/apply.js';
+import { completionCommand } from './commands/completion.js';
+import { downCommand } from './commands/down.js';
+import { planCommand } from './commands/plan.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
+import { statusCommand } from './commands/status.js';
 import { validateCommand } from './commands/validate.js';
 import { versionCommand } from './commands/version.js';
 import { exitCodeHelp } from './exit-codes.js';
@@ -24,8 +30,14 @@ Examples:
   const commands: CommandUnknownOpts[] = [
     routeExplainCommand(),
     validateCommand(),
-    versionCommand(),
+    planCommand(),
+    applyCommand(),
+    statusCommand(),
+    downCommand(),
+    agentCommand(),
     schemaCommand(),
+    completionCommand(),
+    versionCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   settle(program);
@@ -36,6 +48,7 @@ Examples:
 function settle(command: CommandUnknownOpts): void {
   command
     .exitOverride()
+    .configureHelp({ subcommandTerm: (child) => [child.name(), ...child.aliases()].join(', ') })
     .option('--no-color', 'no colours (also: NO_COLOR, or a pipe)')
     .showHelpAfterError(`("selvage ${pathOf(command)}--help" says more)`);
   if (command.commands.length === 0 || command.parent === null)

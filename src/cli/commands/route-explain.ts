@@ -8,9 +8,9 @@ export function routeExplainCommand() {
     .alias('explain')
     .summary('what happens to a packet for a destination, and why')
     .description(
-      'What happens to a packet for this destination, and why: the verdict, every rule looked at,\n' +
-        'every mode with what speaks against it, the packet on the wire, the kernel objects as they\n' +
-        'should be and as they are, and the way back. Asks the agent of this node; with none, or\n' +
+      'What happens to a packet for this destination, and why: the verdict, every rule looked at, ' +
+        'every mode with what speaks against it, the packet on the wire, the kernel objects as they ' +
+        'should be and as they are, and the way back. Asks the agent of this node; with none, or ' +
         'with --config, it works from the cluster file alone and says so.',
     )
     .argument('<destination>', 'an address, a prefix, or the name of a node')

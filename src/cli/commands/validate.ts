@@ -7,7 +7,7 @@ export function validateCommand() {
   return new Command('validate')
     .summary('check a cluster file')
     .description(
-      'Checks a cluster file: one error a mistake, with file, line, column, the value, and what\n' +
+      'Checks a cluster file: one error a mistake, with file, line, column, the value, and what ' +
         'would be right. Nothing but the file is read.',
     )
     .addArgument(new Argument('[file]', 'the cluster file').default(defaultConfigPath))

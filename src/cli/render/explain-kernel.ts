@@ -5,7 +5,6 @@ import type {
   ObjectState,
 } from '../../../routes/explain-report.js';
 import type { Terminal } from '../terminal.js';
-import { heading } from './explain.js';
 import type { Span, Style } from './layout.js';
 import { fill, pad, row } from './layout.js';
 
@@ -14,7 +13,7 @@ const stateWidth = 'missing'.length;
 export function explainKernelSection(report: ExplainReport, terminal: Terminal): string[] {
   const { kernel, question } = report;
   const { paint, width } = terminal;
-  const title = heading(`Kernel of ${question.from.node}`, paint);
+  const title = paint.bold(`Kernel of ${question.from.node}`);
   if (!kernel.compared) return [`${title}${paint.dim(`: not compared, ${kernel.reason}`)}`];
   const { effective } = kernel;
   const wins =
@@ -64,7 +63,7 @@ function stateMark(state: ObjectState, terminal: Terminal): [Span, Style] {
 export function explainReturnSection(report: ExplainReport, terminal: Terminal): string[] {
   const { returnPath } = report;
   const { paint, width } = terminal;
-  const title = heading('Return path', paint);
+  const title = paint.bold('Return path');
   if (returnPath.omitted !== null) return [`${title}${paint.dim(`: none, ${returnPath.omitted}`)}`];
   const same = returnPath.asymmetric ? paint.yellow('asymmetric') : 'symmetric';
   const mark: Span = returnPath.asymmetric

@@ -9,7 +9,6 @@ import type {
   StepReport,
 } from '../../../routes/explain-report.js';
 import type { Terminal } from '../terminal.js';
-import { heading } from './explain.js';
 import type { Span } from './layout.js';
 import { fill, pad, padStart, row, widest } from './layout.js';
 
@@ -29,7 +28,7 @@ export function explainWhySection(report: ExplainReport, terminal: Terminal): st
   if (why.steps.length === 0) return [];
   const { paint } = terminal;
   return [
-    heading('Why', paint),
+    paint.bold('Why'),
     ...why.steps.flatMap((step) => [
       ...row([{ text: pad(stepNames[step.step], nameWidth), style: paint.bold }], step.summary, {
         ...terminal,

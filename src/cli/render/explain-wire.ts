@@ -1,7 +1,6 @@
 /** The packet on the underlay, one line a header, and the sum of its bytes. */
 import type { ExplainReport, HeaderReport, LedgerReport } from '../../../routes/explain-report.js';
 import type { Terminal } from '../terminal.js';
-import { heading } from './explain.js';
 import type { Span, Style } from './layout.js';
 import { fill, pad, padStart, row, widest } from './layout.js';
 
@@ -13,7 +12,7 @@ export function explainWireSection(report: ExplainReport, terminal: Terminal): s
   const sizes = widest(wire.headers.map(size));
   const inner = wire.headers.at(-1)!;
   return [
-    heading('On the wire', paint) + paint.dim(`, next hop ${wire.nextHop}`),
+    paint.bold('On the wire') + paint.dim(`, next hop ${wire.nextHop}`),
     ...wire.headers.flatMap((header) =>
       row(
         [

@@ -25,10 +25,6 @@ export function renderExplain(report: ExplainReport, terminal: Terminal): string
     .join('\n\n');
 }
 
-export function heading(text: string, paint: Paint): string {
-  return paint.bold(text);
-}
-
 function headSection(report: ExplainReport, terminal: Terminal): string[] {
   const { paint, width } = terminal;
   const { verdict, question, basis } = report;
@@ -73,7 +69,8 @@ function troubles(report: ExplainReport): string[] {
     found.push(
       `the kernel differs: ${bad.map((object) => `${object.type} ${object.state}`).join(', ')}`,
     );
-  if (kernel.effective?.ours === false && verdict.kind !== 'LOCAL')
+  const held = bad.some((object) => object.type === 'route' && object.state === 'foreign');
+  if (kernel.effective?.ours === false && verdict.kind !== 'LOCAL' && !held)
     found.push(`another route wins in the kernel: ${kernel.effective.route}`);
   if (returnPath.asymmetric) found.push(`asymmetric: ${returnPath.differences.join('; ')}`);
   return found;
@@ -91,7 +88,7 @@ function field(name: string, text: Text, terminal: Terminal): string[] {
 function guardSection(report: ExplainReport, terminal: Terminal): string[] {
   if (report.guard.length === 0) return [];
   return [
-    heading('Packet filters', terminal.paint),
+    terminal.paint.bold('Packet filters'),
     ...report.guard.flatMap((note) => fill(note, { width: terminal.width, indent: 2, hang: 4 })),
   ];
 }

@@ -95,3 +95,19 @@ function words(text: Text): readonly Span[] {
       .map((word) => ({ text: word, style: span.style }));
   });
 }
+
+/** Columns under dim headings; the last column takes what is left and is filled below itself. */
+export function columns(
+  headings: readonly string[],
+  rows: readonly (readonly Span[])[],
+  options: { readonly width: number; readonly indent: number; readonly dim: Style },
+): string[] {
+  const head = headings.map((text): Span => ({ text, style: options.dim }));
+  const all = [head, ...rows];
+  const widths = headings.map((_, i) => widest(all.map((cells) => cells[i]?.text ?? '')));
+  return all.flatMap((cells) => {
+    const padded = cells.map((cell, i) => ({ ...cell, text: pad(cell.text, widths[i] ?? 0) }));
+    const last = cells.at(-1) ?? { text: '' };
+    return row(padded.slice(0, -1), last, options);
+  });
+}

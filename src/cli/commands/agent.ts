@@ -1,0 +1,53 @@
+/** `agent`: the service itself. */
+import { Command, Option } from '@commander-js/extra-typings';
+import {
+  configOption,
+  nodeOption,
+  runtimeDirOption,
+  socketOption,
+  stateDirOption,
+} from '../options.js';
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export function agentCommand() {
+  return new Command('agent')
+    .summary('run the agent of this node')
+    .description(
+      'Runs the agent of this node: keeps the kernel as the cluster file asks, repairs what others ' +
+        'change, and answers the other commands on its socket. A changed file is read again at once ' +
+        '(or on SIGHUP); a bad one is refused and the old one stays. When it stops, forwarding goes on.',
+    )
+    .addOption(configOption())
+    .addOption(nodeOption())
+    .addOption(socketOption())
+    .addOption(runtimeDirOption())
+    .addOption(stateDirOption())
+    .addOption(
+      new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
+        .choices(logLevels)
+        .default('info' as const),
+    )
+    .option('--flush-on-exit', 'remove everything from the kernel when it stops', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage agent --config /etc/selvage/cluster.yaml --node rack-1
+  selvage agent --log-level debug | npx pino-pretty`,
+    )
+    .action(async (options, command) => {
+      const { runAgent } = await import('../../agent/run.js');
+      const named = command.getOptionValueSource('socket') !== 'default';
+      await runAgent({
+        configPath: options.config,
+        node: options.node,
+        // Otherwise the socket is in the runtime directory.
+        socket: named ? options.socket : undefined,
+        runtimeDir: options.runtimeDir,
+        stateDir: options.stateDir,
+        logLevel: options.logLevel,
+        flushOnExit: options.flushOnExit,
+      });
+    });
+}

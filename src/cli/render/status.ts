@@ -1,0 +1,73 @@
+/** The agent's state: what is wrong first, then the facts, then a line a peer. */
+import type { PeerStatus, StatusReport } from '../../agent/status.js';
+import type { Terminal } from '../terminal.js';
+import type { Span, Text } from './layout.js';
+import { columns, fill, pad } from './layout.js';
+
+export function renderStatus(report: StatusReport, terminal: Terminal): string {
+  const { paint, width } = terminal;
+  const bad = report.peers.filter((peer) => peer.state !== 'ok');
+  const state = report.ready
+    ? { text: 'READY', style: (text: string) => paint.bold(paint.green(text)) }
+    : { text: 'NOT-READY', style: (text: string) => paint.bold(paint.red(text)) };
+  const peers = `${report.peers.length} prefixes of peers, ${bad.length === 0 ? 'all in place' : `${bad.length} not in place`}`;
+  const lines = fill([state, `${report.node} in cluster ${report.cluster}: ${peers}`], { width });
+  for (const problem of [
+    ...(report.lastPass?.error === undefined ? [] : [report.lastPass.error]),
+    ...report.config.problems,
+    ...report.problems,
+    ...(report.lastPass?.failed ?? []),
+    ...(report.lastPass?.foreign ?? []),
+  ])
+    lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
+  lines.push('', ...facts(report, terminal));
+  if (report.peers.length > 0)
+    lines.push(
+      '',
+      ...columns(
+        ['NODE', 'PREFIX', 'MODE', 'VIA', 'MTU', 'STATE'],
+        report.peers.map((peer) => peerCells(peer, terminal)),
+        { width, indent: 2, dim: paint.dim },
+      ),
+    );
+  return lines.join('\n');
+}
+
+function facts(report: StatusReport, terminal: Terminal): string[] {
+  const { lastPass, guard, planes } = report;
+  const dropped = Object.entries(guard.dropped).filter(([, packets]) => packets > 0);
+  const drops = dropped.map(([reason, packets]) => `${reason} ${packets}`).join(', ');
+  return [
+    ...field('config', `${report.config.file}, revision ${report.revision}`, terminal),
+    ...field('agent', `pid ${report.pid}, ${report.repairs} repairs`, terminal),
+    ...(lastPass === undefined
+      ? []
+      : field(
+          'pass',
+          `${lastPass.at}, ${lastPass.durationMs} ms, ${lastPass.changes} changes (${lastPass.reasons.join(', ')})`,
+          terminal,
+        )),
+    ...field('guard', `${guard.backend}, dropped ${drops === '' ? 'nothing' : drops}`, terminal),
+    ...planes.flatMap((plane) => field('plane', `userspace, pid ${plane.pid}`, terminal)),
+  ];
+}
+
+function field(name: string, text: Text, terminal: Terminal): string[] {
+  const indent = 10;
+  const [first = '', ...rest] = fill(text, { width: terminal.width, indent });
+  return [`  ${terminal.paint.dim(pad(name, 8))}${first.slice(indent)}`, ...rest];
+}
+
+function peerCells(peer: PeerStatus, terminal: Terminal): Span[] {
+  const { paint } = terminal;
+  const plane = peer.plane === undefined || peer.plane === 'kernel' ? '' : ` (${peer.plane})`;
+  const state = peer.error === undefined ? peer.state : `${peer.state}: ${peer.error}`;
+  return [
+    { text: peer.node },
+    { text: peer.prefix },
+    { text: `${peer.mode ?? peer.verdict}${plane}` },
+    { text: peer.outer ?? '-' },
+    { text: String(peer.mtu ?? '-') },
+    { text: state, style: peer.state === 'ok' ? paint.green : paint.red },
+  ];
+}
