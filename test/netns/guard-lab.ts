@@ -90,7 +90,7 @@ export async function guardLab(name: string): Promise<GuardLab> {
     string,
   ];
   const all = [peer, node, work];
-  const remove = (): void => all.forEach((ns) => void tryRun(['ip', 'netns', 'del', ns]));
+  const remove = (): void => all.forEach((ns) => tryRun(['ip', 'netns', 'del', ns]));
   try {
     for (const ns of all) {
       run(['ip', 'netns', 'add', ns]);

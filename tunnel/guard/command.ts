@@ -34,16 +34,19 @@ export function runTool(run: ToolRun): Promise<ToolResult> {
     const child = spawn(argv[0]!, argv.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C' },
-      timeout: toolTimeoutMs,
     });
+    // Not spawn's own `timeout`: its timer outlives a program that could not be started.
+    const timer = setTimeout(() => child.kill(), toolTimeoutMs);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       reject(error.code === 'ENOENT' ? missing(argv[0]!) : error);
     });
     child.on('close', (code) => {
+      clearTimeout(timer);
       const stderr = Buffer.concat(err).toString('utf8');
       if (code !== 0 && isMissing(stderr, run.argv[0]!)) reject(missing(run.argv[0]!));
       else

@@ -52,7 +52,7 @@ export function parseNftRuleset(text: string): readonly FilterTable[] {
 function baseOf(chain: Json): FilterChain['base'] {
   if (chain['hook'] === undefined) return undefined;
   const policy = chain['policy'] === 'drop' ? 'drop' : 'accept';
-  return { hook: String(chain['hook']), type: String(chain['type']), policy };
+  return { hook: chain['hook'] as string, type: chain['type'] as string, policy };
 }
 
 function ruleOf(expressions: readonly Json[], sets: Sets): FilterRule {

@@ -32,8 +32,8 @@ export const editedRule = '(edited rule)';
 type Json = Readonly<Record<string, unknown>>;
 
 /** Parses the listing of the guard's table; undefined when it holds no such table. */
-export function parseListing(text: string): NftListing | undefined {
-  const items = (JSON.parse(quoteBigIntegers(text)) as { nftables: Json[] }).nftables;
+export function parseListing(json: string): NftListing | undefined {
+  const items = (JSON.parse(quoteBigIntegers(json)) as { nftables: Json[] }).nftables;
   let tableFlags: string | undefined;
   const sets = new Map<string, { shape: string; elements: Set<string> }>();
   const chains = new Map<string, { hook: string; marks: string[]; bodies: string[] }>();
@@ -52,7 +52,7 @@ export function parseListing(text: string): NftListing | undefined {
       chains.set(name, { hook: chainHook(value), marks: [], bodies: [] });
     } else if (kind === 'rule') {
       const chain = chains.get(String(value['chain']));
-      chain?.marks.push(String(value['comment'] ?? '(foreign rule)'));
+      chain?.marks.push(text(value['comment']) ?? '(foreign rule)');
       chain?.bodies.push(JSON.stringify(value['expr']));
     } else if (kind === 'counter') {
       counters.set(name, { packets: Number(value['packets']), bytes: Number(value['bytes']) });
@@ -65,8 +65,8 @@ export function parseListing(text: string): NftListing | undefined {
 }
 
 /** Packets by counter, from `nft -j list counters`. */
-export function parseCounters(text: string): Readonly<Record<string, number>> {
-  const items = (JSON.parse(text) as { nftables: Json[] }).nftables;
+export function parseCounters(json: string): Readonly<Record<string, number>> {
+  const items = (JSON.parse(json) as { nftables: Json[] }).nftables;
   const counters = items
     .map((item) => item['counter'] as Json | undefined)
     .filter((counter) => counter !== undefined);
@@ -76,8 +76,8 @@ export function parseCounters(text: string): Readonly<Record<string, number>> {
 function chainHook(chain: Json): string {
   if (chain['hook'] === undefined) return '';
   const device = chain['dev'] === undefined ? '' : ` ${JSON.stringify(chain['dev'])}`;
-  const policy = String(chain['policy'] ?? 'accept');
-  return `${String(chain['type'])} ${String(chain['hook'])} ${String(chain['prio'])} ${policy}${device}`;
+  const policy = text(chain['policy']) ?? 'accept';
+  return `${text(chain['type'])} ${text(chain['hook'])} ${Number(chain['prio'])} ${policy}${device}`;
 }
 
 function setShape(set: Json): string {
@@ -87,7 +87,7 @@ function setShape(set: Json): string {
 
 function elementText(element: unknown): string {
   if (typeof element === 'string') return scalarText(element);
-  if (typeof element === 'number') return `0x${element.toString(16)}`;
+  if (typeof element === 'number') return scalarText(String(element));
   const { concat, range, prefix } = element as {
     concat?: unknown[];
     range?: [unknown, unknown];
@@ -99,16 +99,22 @@ function elementText(element: unknown): string {
   return JSON.stringify(element);
 }
 
-/** Addresses as they are; integers come as numbers, as hexadecimal or (from `quoteBigIntegers`) as decimal text. */
+/** Addresses as they are; integers come as decimal or hexadecimal text. */
 function scalarText(text: string): string {
   // inet_ntop writes ::ffff:192.0.2.1 where RFC 5952 as we use it does not.
   if (text.includes(':') && text.includes('.')) return tryParseAddress(text)?.text ?? text;
-  return /^(0x[0-9a-f]+|\d{16,})$/i.test(text) ? `0x${BigInt(text).toString(16)}` : text;
+  // nft prints integers of up to 64 bits as signed ones.
+  if (/^-\d+$/.test(text)) return `0x${BigInt.asUintN(64, BigInt(text)).toString(16)}`;
+  return /^(0x[0-9a-f]+|\d+)$/i.test(text) ? `0x${BigInt(text).toString(16)}` : text;
 }
 
 /** Sixteen digits and more do not survive JSON.parse as a number. */
 function quoteBigIntegers(text: string): string {
-  return text.replace(/([[,:]\s*)(\d{16,})(?=\s*[\],}])/g, '$1"$2"');
+  return text.replace(/([[,:]\s*)(-?\d{16,})(?=\s*[\],}])/g, '$1"$2"');
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function asList(value: unknown): readonly unknown[] {

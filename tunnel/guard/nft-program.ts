@@ -59,8 +59,20 @@ const sourceOffset = { 4: 96, 6: 64 } as const;
 const sourceBits = { 4: 32, 6: 128 } as const;
 const keyword = { 4: 'ip', 6: 'ip6' } as const;
 
-export function nftProgram(facts: GuardFacts): NftProgram {
-  return { counters: dropReasonNames, sets: sets(facts), chains: chains(facts) };
+/** Sets that go by their other name, see nft-renewal.ts; given are the first names. */
+export type OtherNames = ReadonlySet<string>;
+
+export function nftProgram(facts: GuardFacts, otherNames: OtherNames = new Set()): NftProgram {
+  const named = (name: string): string => (otherNames.has(name) ? otherName(name) : name);
+  return {
+    counters: dropReasonNames,
+    sets: new Map([...sets(facts)].map(([name, set]) => [named(name), set])),
+    chains: chains(facts, named),
+  };
+}
+
+export function otherName(set: string): string {
+  return `${set}_`;
 }
 
 /** The comment that says which rule this is: the hash of its text. */
@@ -99,7 +111,11 @@ function sets(facts: GuardFacts): ReadonlyMap<string, NftSet> {
   return result;
 }
 
-function chains(facts: GuardFacts): ReadonlyMap<string, NftChain> {
+function chains(facts: GuardFacts, named: (set: string) => string): ReadonlyMap<string, NftChain> {
+  const marked = (rules: readonly string[]): readonly string[] =>
+    rules.map((rule) =>
+      withMark(rule.replace(/@([a-z]+[46]+)/g, (_, set: string) => `@${named(set)}`)),
+    );
   const base = (hook: 'input' | 'forward', rules: readonly string[]): NftChain => ({
     base: { hook, priority },
     rules: marked(rules),
@@ -264,11 +280,9 @@ function drop(reason: DropReason): string {
   return `counter name "${reason}" drop`;
 }
 
-function marked(rules: readonly string[]): readonly string[] {
-  return rules.map((rule) => {
-    const hash = createHash('sha256').update(rule).digest('hex').slice(0, 12);
-    return `${rule} comment "selvage ${hash}"`;
-  });
+function withMark(rule: string): string {
+  const hash = createHash('sha256').update(rule).digest('hex').slice(0, 12);
+  return `${rule} comment "selvage ${hash}"`;
 }
 
 function innerSource(encapsulation: 'vxlan' | 'ipip', inner: Family): string {

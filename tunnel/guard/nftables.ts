@@ -11,6 +11,7 @@ import type { Guard, GuardSpec } from './guard.js';
 import { guardTable } from './names.js';
 import { type NftListing, editedRule, parseCounters, parseListing } from './nft-listing.js';
 import { markOf, nftProgram } from './nft-program.js';
+import { programAsNamed, programToApply } from './nft-renewal.js';
 import { differences, listingOf, transaction } from './nft-transaction.js';
 
 export interface PacketFilterOptions {
@@ -56,8 +57,8 @@ export class NftablesGuard implements Guard {
 
   apply(spec: GuardSpec): Promise<void> {
     return this.#inTurn(async () => {
-      const program = nftProgram(guardFacts(spec));
       this.#known ??= { listing: await this.#list() };
+      const program = programToApply(guardFacts(spec), this.#known.listing);
       const input = transaction(program, this.#known.listing);
       if (input === undefined) return;
       this.#known = undefined;
@@ -72,7 +73,7 @@ export class NftablesGuard implements Guard {
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     return this.#inTurn(async () => {
       const listing = await this.#list();
-      const found = differences(nftProgram(guardFacts(spec)), listing);
+      const found = differences(programAsNamed(guardFacts(spec), listing), listing);
       this.#known = found.length === 0 ? { listing } : undefined;
       return {
         ok: found.length === 0,
