@@ -91,8 +91,8 @@ def inspect(namespace, frame):
             results[case["id"]] = "arrives"
         return
     answer = frame[icmp], frame[icmp + 1]
-    # "Port unreachable" is the other node's own: the packet did arrive.
-    if answer != ((3, 3) if case["family"] == 4 else (1, 4)):
+    # "Port" and "protocol unreachable" are the other node's own: the packet did arrive.
+    if answer not in (((3, 2), (3, 3)) if case["family"] == 4 else ((1, 4), (4, 1))):
         results[case["id"]] = "icmp %d/%d" % answer
 
 
@@ -104,7 +104,7 @@ names = sorted({case["from"] for case in cases} | {case["to"] for case in cases}
 sniffers = {sniffer(name): name for name in names}
 for case in cases:
     send(case)
-    time.sleep(0.002)
+    time.sleep(0.0005)
 deadline = time.monotonic() + 1.0
 while time.monotonic() < deadline:
     ready, _, _ = select.select(list(sniffers), [], [], 0.1)
