@@ -2,7 +2,7 @@
 # The tests: set-up, types, lint, format, then every test file, compiled.
 #
 #   run.sh                      everything but test/long
-#   run.sh --long               test/long as well
+#   run.sh --long               test/long as well; the outcome is kept in test/long/last-run.txt
 #   run.sh test/encap [FILE…]   set-up and types, then the test files of these folders only
 #
 # Ends with "N passed, N failed[, N skipped]" alone on a line, and fails when anything failed.
@@ -31,9 +31,23 @@ trap 'rm -rf "$scratch"' EXIT
 now_ms() { date +%s%3N; }
 seconds_since() { awk -v ms=$(($(now_ms) - $1)) 'BEGIN { printf "%.1f s", ms / 1000 }'; }
 
+# phase TEXT: tells how a phase went, and keeps it for the record of a long run.
+phases=()
+phase() {
+    phases+=("$*")
+    echo "== $*"
+}
+
 finish() {
     local line="$passed passed, $failed failed"
     [ "$skipped" = 0 ] || line+=", $skipped skipped"
+    if [ "$long" = yes ] && [ -d test/long ]; then
+        {
+            date -u +%Y-%m-%d
+            echo "kernel $(uname -r), node $(node -p process.version), $(nproc) cores"
+            printf '%s\n' "${phases[@]}" "$line"
+        } >test/long/last-run.txt
+    fi
     echo
     echo "$line"
     [ "$failed" = 0 ] && exit 0
@@ -48,10 +62,10 @@ check() {
     echo "== $name"
     if "$@"; then
         passed=$((passed + 1))
-        echo "== $name: ok in $(seconds_since "$started")"
+        phase "$name: ok in $(seconds_since "$started")"
     else
         failed=$((failed + 1))
-        echo "== $name: FAILED; nothing after it was run" >&2
+        phase "$name: FAILED; nothing after it was run"
         finish
     fi
 }
@@ -85,7 +99,7 @@ tests() {
     passed=$((passed + p))
     failed=$((failed + f))
     skipped=$((skipped + s))
-    echo "== $name: $p passed, $f failed, $s skipped in $(seconds_since "$started")"
+    phase "$name: $p passed, $f failed, $s skipped in $(seconds_since "$started")"
 }
 
 # Test files of a folder. Sources are listed, not dist/, where outputs of deleted files linger.

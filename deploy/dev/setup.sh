@@ -21,7 +21,10 @@ compiler=(g++ make python3)
 case $profile in
 build) packages=() ;;
 demo) packages=("${runtime[@]}") ;;
-test) packages=("${runtime[@]}" tshark python3-scapy user-mode-linux shellcheck systemd) ;;
+test)
+    # kmod loads modules inside user-mode Linux; systemd is there for systemd-analyze only.
+    packages=("${runtime[@]}" tshark python3-scapy user-mode-linux kmod ethtool shellcheck systemd)
+    ;;
 *) fail "usage: setup.sh build|demo|test, not '$profile'" ;;
 esac
 

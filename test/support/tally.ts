@@ -49,7 +49,9 @@ const parser = new Parser({});
 parser.on('result', count);
 parser.on('assert', (file: Point) => {
   const seconds = ((file.time ?? 0) / 1000).toFixed(1);
-  console.log(`  ${file.ok ? 'ok' : 'FAILED'} ${sourceName(file.name)} (${inFile} in ${seconds} s)`);
+  console.log(
+    `  ${file.ok ? 'ok' : 'FAILED'} ${sourceName(file.name)} (${inFile} in ${seconds} s)`,
+  );
   inFile = 0;
 });
 parser.on('bailout', (reason: string) => {
