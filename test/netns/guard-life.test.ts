@@ -22,6 +22,9 @@ import {
   vxlan42,
 } from './guard-lab.js';
 
+// Two back ends in one file, on machines that may be busy.
+t.setTimeout(180_000);
+
 const [b, c] = labSpec.peers as [GuardSpec['peers'][0], GuardSpec['peers'][0]];
 const from = (source: string, id: string): string =>
   `${ether}/${outer4}/${vxlan42}/${inner4(id, source)}`;
