@@ -28,7 +28,10 @@ export interface GuestScriptOptions {
 export function guestScript(checks: readonly UmlCheck[], options: GuestScriptOptions): string {
   const lines = checks.map((check, index) => {
     const files = checkFiles(options.folder, index);
-    const env = Object.entries(check.env ?? {}).map(([name, value]) => `${name}=${value}`);
+    // Without it tap gives a file that runs by itself 30 s.
+    const env = Object.entries({ TAP_TIMEOUT: check.timeoutS, ...check.env }).map(
+      ([name, value]) => `${name}=${value}`,
+    );
     const command = ['env', ...env, 'timeout', '-k', '2', String(check.timeoutS), 'node'];
     return (
       [...command, join(options.compiled, check.file)].map(shellQuote).join(' ') +

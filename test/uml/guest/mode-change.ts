@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import type { StreamSummary } from './stream.js';
+import type { StreamSummary } from '../../support/stream.js';
 import { type Way, applyAll, route, twoNodes } from './two-nodes.js';
 
 const port = 7000;
@@ -50,7 +50,7 @@ t.test('a numbered stream through changes of mode', async (t) => {
   await go('native 4');
   await applyAll(b.kernel, [{ verb: 'set', object: route('ipip 4 in 4', { own: b, peer: a }) }]);
 
-  const program = fileURLToPath(new URL('stream.js', import.meta.url));
+  const program = fileURLToPath(new URL('../../support/stream.js', import.meta.url));
   const stdio = ['pipe', 'pipe', 'inherit'] as const;
   const receiver = b.namespace.spawn(process.execPath, [program, 'receive', String(port)], {
     stdio: [...stdio],
