@@ -91,7 +91,16 @@ export async function askAgents(lab: Lab): Promise<AgentView> {
       const rib = (await agentRequest({ socket, method: 'GET', path: '/v1/rib' })) as {
         readonly decisions: readonly RibEntry[];
       };
-      return [node.name, new Map(rib.decisions.map((entry) => [entry.prefix, entry]))] as const;
+      const status = (await agentRequest({ socket, method: 'GET', path: '/v1/status' })) as {
+        readonly planes: readonly unknown[];
+      };
+      // The decision knows what the file declares; what this kernel cannot, a process carries.
+      const byProcess = status.planes.length > 0;
+      const entries = rib.decisions.map((entry): [string, RibEntry] => [
+        entry.prefix,
+        byProcess && entry.mode === 'ipip' ? { ...entry, plane: 'userspace' } : entry,
+      ]);
+      return [node.name, new Map(entries)] as const;
     }),
   );
   const byNode = new Map(views);

@@ -26,7 +26,7 @@ export function judge(evidence: Evidence): MatrixPair {
     to: pair.to.name,
     family: pair.source.family,
     decided: expectation.decided,
-    plane: expectation.plane,
+    plane: evidence.agent?.plane ?? expectation.plane,
     seen,
     departed: observation.departed,
     arrived: observation.arrived,

@@ -76,7 +76,7 @@ function legend(matrix: Matrix): string {
 function lines(matrix: Matrix): string {
   return matrix.pairs
     .map((pair) => {
-      const mtu = pair.mtu === undefined ? '' : ` mtu ${pair.mtu}`;
+      const mtu = pair.mtu === undefined ? '' : ` mtu ${pair.mtu},`;
       const plane = pair.plane === 'userspace' ? ' (userspace)' : '';
       return (
         `${pair.failures.length === 0 ? 'ok  ' : 'FAIL'} ${pair.from} → ${pair.to} IPv${pair.family}: ` +

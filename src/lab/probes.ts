@@ -17,7 +17,7 @@ const smallPayloads = [64, 64, 64] as const;
 const headerBytes: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
 /** What a node needs to refuse a packet; it is the first hop. */
 const refusalMs = 300;
-const arrivalTimeoutMs = 2000;
+const arrivalTimeoutMs = 1500;
 const transferTimeoutMs = 5000;
 const parallelProbes = 24;
 const parallelTransfers = 4;
@@ -107,11 +107,14 @@ async function phase(
     },
   });
   if (kind === 'over') return;
+  // Nobody waits for a pair that nothing got through so far.
+  const awaited = taking.filter(
+    ([index, trial]) =>
+      isForwarded(trial.expectation.decided) &&
+      (kind === 'small' || arrivals.count(index, 'small') > 0),
+  );
   const missing = (): boolean =>
-    taking.some(
-      ([index, trial]) =>
-        isForwarded(trial.expectation.decided) && arrivals.count(index, kind) < trial.sent[kind],
-    );
+    awaited.some(([index, trial]) => arrivals.count(index, kind) < trial.sent[kind]);
   const deadline = Date.now() + arrivalTimeoutMs;
   while (missing() && Date.now() < deadline) await sleep(10);
 }

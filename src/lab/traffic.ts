@@ -6,7 +6,7 @@
  * they fit the device, and gives the sender the network's refusal (EMSGSIZE for "fragmentation
  * needed") as a socket error: so a full-size packet passes whole or not at all.
  */
-import { createSocket } from 'node:dgram';
+import { type Socket, createSocket } from 'node:dgram';
 import { createServer, connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -86,18 +86,22 @@ async function probe(request: Extract<TrafficRequest, { verb: 'probe' }>): Promi
       payload.writeUInt32BE(probeMagic, 0);
       payload.writeUInt32BE(flow, 4);
       payload.writeUInt32BE(sequence, 8);
-      const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) =>
-        socket.send(payload, (error) => resolve(error as NodeJS.ErrnoException | null)),
-      );
-      // A refusal of an earlier packet comes out of a later call, whose packet is not sent.
+      // The refusal of an earlier packet comes out of a later call, and that packet is not sent:
+      // such an error is taken, and the packet sent again.
+      const first = await sendOne(socket, payload);
+      const problem = first === null ? null : await sendOne(socket, payload);
+      if (first !== null) refusal ??= first.code ?? first.message;
       if (problem === null) sent++;
-      else refusal ??= problem.code ?? problem.message;
     }
     if (lingerMs > 0 && refusal === undefined) await Promise.race([refused, sleep(lingerMs)]);
   } finally {
     socket.close();
   }
   return { id, sent, refusal };
+}
+
+function sendOne(socket: Socket, payload: Buffer): Promise<NodeJS.ErrnoException | null> {
+  return new Promise((resolve) => socket.send(payload, (error) => resolve(error)));
 }
 
 function transfer(request: Extract<TrafficRequest, { verb: 'transfer' }>): Promise<TransferReply> {

@@ -118,7 +118,8 @@ export async function configureByHand(lab: Lab): Promise<void> {
       'link set vx up',
       `addr add fe80::${lab.plan.nodes.indexOf(node) + 1}/64 dev vx nodad`,
       ...node.overlay.map(
-        (prefix) => `addr add ${firstAddress(prefix).text}/${familyBits(prefix.family)} dev vx${prefix.family === 6 ? ' nodad' : ''}`,
+        (prefix) =>
+          `addr add ${firstAddress(prefix).text}/${familyBits(prefix.family)} dev vx${prefix.family === 6 ? ' nodad' : ''}`,
       ),
     ];
     for (const peer of lab.plan.nodes.filter((other) => other !== node)) {
@@ -130,12 +131,17 @@ export async function configureByHand(lab: Lab): Promise<void> {
     }
     for (const pair of pairs.filter((entry) => entry.from === node))
       lines.push(routeByHand(lab, pair));
+    await ipBatch(lines, { namespace: node.namespace });
+    // Even the loose reverse-path filter drops what comes from where a route says "prohibit", and
+    // a pair that is denied one way only would be closed both ways.
     await command(['sh', '-e'], {
       namespace: node.namespace,
-      input:
-        'echo 1 > /proc/sys/net/ipv4/ip_forward\necho 1 > /proc/sys/net/ipv6/conf/all/forwarding\n',
+      input: [
+        'echo 1 > /proc/sys/net/ipv4/ip_forward',
+        'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding',
+        'for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $each; done\n',
+      ].join('\n'),
     });
-    await ipBatch(lines, { namespace: node.namespace });
     for (const peer of lab.plan.nodes.filter((other) => other !== node))
       await command(
         [
