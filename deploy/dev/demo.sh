@@ -21,9 +21,13 @@ show() {
     selvage "$@"
 }
 
+# A lab that an interrupted demonstration left standing goes first.
+remove_lab() { selvage lab down demo >/dev/null 2>&1 || true; }
+remove_lab
+trap remove_lab EXIT
+
 # The lab stays up for the explanations, which compare the decision with the nodes' real kernels.
-trap 'selvage lab down >/dev/null 2>&1' EXIT
-show lab run "$cluster" --keep
+show lab run "$cluster" --lab demo --keep
 # Across two availability zones, by a rule; and to Azure, where the network drops IP-in-IP.
-show lab explain 10.65.3.7 --from aws-a-1
-show lab explain 10.67.1.7 --from rack-a-1
+show lab explain 10.65.3.7 --lab demo --from aws-a-1
+show lab explain 10.67.1.7 --lab demo --from rack-a-1
