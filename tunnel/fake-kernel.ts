@@ -8,7 +8,8 @@
  * wake-up after it.
  */
 import { errnoOf } from './native/errno.js';
-import { type Refusal, FakeTables } from './fake/tables.js';
+import type { Refusal } from './fake/refusals.js';
+import { FakeTables } from './fake/tables.js';
 import { formatObject } from './format.js';
 import { notOwnSource } from './netlink/error.js';
 import type { Address } from '../encap/address.js';
@@ -147,6 +148,13 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
     faults[position] = { kind: 'die', afterOps: fault.afterOps - 1 };
   }
 
+  function applyOne(op: Op): OpOutcome {
+    checkAlive();
+    log.push(op);
+    const refusal = injected(op) ?? tables.run(op);
+    return { op, failure: refusal && asFailure(op, refusal) };
+  }
+
   return {
     log,
 
@@ -157,20 +165,8 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
       return Promise.reject(new Error('dump routes: ENOBUFS (injected)'));
     },
 
-    apply(ops) {
-      const outcomes: OpOutcome[] = [];
-      try {
-        for (const op of ops) {
-          checkAlive();
-          log.push(op);
-          const refusal = injected(op) ?? tables.run(op);
-          outcomes.push({ op, failure: refusal && asFailure(op, refusal) });
-        }
-      } catch (error) {
-        return Promise.reject(error as Error);
-      }
-      return Promise.resolve(outcomes);
-    },
+    // A fault's throw becomes the rejection.
+    apply: (ops) => new Promise((resolve) => resolve(ops.map(applyOne))),
 
     readSysctl: (path) => tables.readSysctl(path),
     lookup: (destination, { from } = {}) => {

@@ -8,6 +8,7 @@ import { parseAddress as A } from '../../encap/address.js';
 import { parsePrefix as P } from '../../encap/prefix.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { needsRecreate } from '../../tunnel/link-kinds/index.js';
+import type { Test } from './behaviour.js';
 import {
   type Bench,
   addressOn,
@@ -19,8 +20,6 @@ import {
   lines,
   wipe,
 } from './bench.js';
-
-type Test = (typeof import('tap'))['default'];
 
 export function realKernelOnly(t: Test, bench: Bench): void {
   const { kernel } = bench;

@@ -29,18 +29,11 @@ import type {
 } from '../kernel.js';
 import { objectKey } from '../kernel.js';
 import { needsRecreate } from '../link-kinds/index.js';
+import { type Refusal, cannotChange, deviceOf, isTwin, macOf, refuse } from './refusals.js';
 
 export type ChangedType = Extract<KernelEvent, { kind: 'changed' }>['type'];
 /** Announces a change; equal ones may be announced more than once. */
 export type Announce = (type: ChangedType, device: string | undefined) => void;
-
-/** Why the kernel refuses: the errno's name and its extended-ack text. */
-export interface Refusal {
-  readonly code: string;
-  readonly text: string | undefined;
-}
-
-const refuse = (code: string, text?: string): Refusal => ({ code, text });
 
 /** linux/rtnetlink.h: made by the kernel itself. */
 const RTPROT_KERNEL = 2;
@@ -351,7 +344,7 @@ export class FakeTables {
     const key = objectKey(route);
     const actual = this.routes.get(key);
     // The protocol is part of what a deletion names: somebody else's route is not found.
-    if (actual === undefined || actual.protocol !== route.protocol) return;
+    if (actual?.protocol !== route.protocol) return;
     this.routes.delete(key);
     this.#announce('route', deviceOf(actual.target));
   }
@@ -364,38 +357,5 @@ export class FakeTables {
     this.sysctls.set(path, value);
     this.#announce('netconf', deviceSysctl.exec(path)?.[1]);
     return undefined;
-  }
-}
-
-/** IPv6 shows refusing routes on `lo`; the port names no device for them. */
-function deviceOf(target: RouteTarget): string | undefined {
-  return target.kind === 'unicast' ? target.device : undefined;
-}
-
-function macOf(link: LinkObject): string | undefined {
-  return 'mac' in link ? link.mac : undefined;
-}
-
-function isTwin(other: LinkObject, link: OwnLink): boolean {
-  if (other.kind !== link.kind || other.name === link.name) return false;
-  if (other.kind === 'vxlan' && link.kind === 'vxlan')
-    return (
-      other.vni === link.vni && other.port === link.port && other.local.family === link.local.family
-    );
-  // A second external ip6tnl device, or one with the same local address and no peer.
-  if (other.kind === 'ip6tnl') return true;
-  return 'local' in other && 'local' in link && other.local.text === link.local.text;
-}
-
-function cannotChange(attribute: string): string | undefined {
-  switch (attribute) {
-    case 'vni':
-      return 'Cannot change VNI';
-    case 'port':
-      return 'Cannot change port';
-    case 'local family':
-      return 'New local address family does not match old';
-    default:
-      return undefined;
   }
 }

@@ -2,6 +2,7 @@
  * The kinds of device that Selvage makes, one file each. `needsRecreate` is what the diff asks;
  * the encoding and decoding is for `netlink/link.ts`.
  */
+import type { Address } from '../../encap/address.js';
 import type { OwnLink } from '../kernel.js';
 import type { DecodeContext, EncodeContext } from './codec.js';
 import type { MessageWriter } from '../netlink/writer.js';
@@ -33,13 +34,17 @@ export function changedAttributes(actual: OwnLink, desired: OwnLink): readonly s
     new Map(
       Object.entries(link).map(([name, value]) => [
         name,
-        typeof value === 'object' && 'text' in value ? String(value.text) : String(value),
+        isAddress(value) ? value.text : String(value),
       ]),
     );
   const [before, after] = [flat(actual), flat(desired)];
   return [...new Set([...before.keys(), ...after.keys()])].filter(
     (name) => before.get(name) !== after.get(name),
   );
+}
+
+function isAddress(value: unknown): value is Address {
+  return typeof value === 'object' && value !== null && 'text' in value;
 }
 
 export function kernelKind(kind: OwnLink['kind']): string {

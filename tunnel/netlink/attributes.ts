@@ -74,14 +74,14 @@ const hexByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padSt
 /** `02:…` from six bytes; undefined when absent or of another length. */
 export function mac(attributes: Attributes, type: number): string | undefined {
   const m = attributes.get(type);
-  return m === undefined || m.length !== 6
+  return m?.length !== 6
     ? undefined
     : `${hexByte[m[0]!]}:${hexByte[m[1]!]}:${hexByte[m[2]!]}:${hexByte[m[3]!]}:${hexByte[m[4]!]}:${hexByte[m[5]!]}`;
 }
 
 /** Value of a hexadecimal digit by character code; 255 for anything else. */
 const hexDigits = new Uint8Array(128).fill(255);
-for (const [value, digit] of [...'0123456789abcdef'].entries()) {
+for (const [value, digit] of Array.from('0123456789abcdef').entries()) {
   hexDigits[digit.charCodeAt(0)] = value;
   hexDigits[digit.toUpperCase().charCodeAt(0)] = value;
 }

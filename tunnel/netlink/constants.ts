@@ -119,6 +119,7 @@ export const NDA = {
   IFINDEX: 8,
   NH_ID: 13,
 } as const;
+export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
 export const NTF_SELF = 0x02;
 

@@ -11,7 +11,7 @@
 import type { Address } from '../../encap/address.js';
 import type { FdbObject, NeighbourObject } from '../kernel.js';
 import { type Attributes, address, mac, macBytes, readAttributes, readU32 } from './attributes.js';
-import { AF, NDA, NLM_F, NTF_SELF, NUD_PERMANENT, RTM } from './constants.js';
+import { AF, NDA, NLM_F, NTF_SELF, NUD_NOARP, NUD_PERMANENT, RTM } from './constants.js';
 import type { Message } from './message.js';
 import type { EntryOptions, MessageWriter } from './writer.js';
 
@@ -97,6 +97,8 @@ export function writeNeighbour(
 export function writeFdb(writer: MessageWriter, object: FdbObject, options: EntryOptions): void {
   const body = beginEntry(writer, options);
   writer.setU8(body, AF.BRIDGE);
+  // As iproute2 has it: for a forwarding entry NOARP means that it does not age.
+  if (options.verb === 'set') writer.setU16(body + 8, NUD_PERMANENT | NUD_NOARP);
   writer.setU8(body + 10, NTF_SELF);
   writer.data(NDA.LLADDR, macBytes(object.mac));
   if (options.verb === 'set') writer.data(NDA.DST, object.remote.bytes);

@@ -63,9 +63,11 @@ export function readRoute(message: Message): RouteMessage | undefined {
   const attributes = readAttributes(bytes, start + RTMSG_BYTES, message.end);
   const destination =
     address(attributes, RTA.DST) ?? addressFromBytes(new Uint8Array(family === 4 ? 4 : 16));
+  const length = bytes[start + 1]!;
+  if (destination.family !== family || length > destination.bytes.length * 8) return undefined;
   return {
     family,
-    prefix: prefixOf(destination, bytes[start + 1]!),
+    prefix: prefixOf(destination, length),
     sourceLength: bytes[start + 2]!,
     tos: bytes[start + 3]!,
     table: u32(attributes, RTA.TABLE) ?? bytes[start + 4]!,
@@ -233,7 +235,8 @@ export function writeRoute(
     if (target.kind === 'other')
       throw new TypeError(`cannot set a route of another make (${target.description})`);
     writer.setU8(body + 7, targetTypes[target.kind]);
-    if (target.kind === 'unicast') writeNextHop(writer, { target, index: options.index, body });
+    if (target.kind === 'unicast')
+      writeNextHop(writer, { target, index: options.index, body, family: prefix.family });
   } else {
     writer.setU8(body + 6, RT_SCOPE.NOWHERE);
   }
@@ -246,11 +249,13 @@ function writeNextHop(
     readonly target: Extract<RouteTarget, { kind: 'unicast' }>;
     readonly index: number;
     readonly body: number;
+    readonly family: 4 | 6;
   },
 ): void {
   const { target, body } = options;
   // IPv4: a route without a gateway speaks of this link only (fib_check_nh refuses it otherwise).
-  writer.setU8(body + 6, target.gateway === undefined ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE);
+  const isLinkScope = options.family === 4 && target.gateway === undefined;
+  writer.setU8(body + 6, isLinkScope ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE);
   if (target.onlink) writer.setU32(body + 8, RTNH_F_ONLINK);
   writer.u32(RTA.OIF, options.index);
   if (target.gateway !== undefined) writer.data(RTA.GATEWAY, target.gateway.bytes);
