@@ -5,6 +5,7 @@ import { agentCommand } from './commands/agent.js';
 import { applyCommand } from './commands/apply.js';
 import { completionCommand } from './commands/completion.js';
 import { downCommand } from './commands/down.js';
+import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
@@ -16,6 +17,7 @@ import { packageInfo } from './package-info.js';
 
 export function buildProgram(): CommandUnknownOpts {
   const program = new Command('selvage')
+    .enablePositionalOptions()
     .description(
       'The edge of a cluster network: native, IP-in-IP or VXLAN for each destination, and why.',
     )
@@ -35,6 +37,7 @@ Examples:
     statusCommand(),
     downCommand(),
     agentCommand(),
+    labCommand(),
     schemaCommand(),
     completionCommand(),
     versionCommand(),

@@ -24,8 +24,7 @@ Examples:
 Exit code 1 means: something would change, or somebody else holds what is ours.`,
     )
     .action(async (options, command) => {
-      const given = (name: 'config' | 'node'): boolean =>
-        command.getOptionValueSource(name) !== 'default';
+      const source = (name: 'config' | 'node') => command.getOptionValueSource(name);
       const [{ printAnswer }, { renderPlan }, { exitCodes }] = await Promise.all([
         import('../output.js'),
         import('../render/changes.js'),
@@ -33,8 +32,8 @@ Exit code 1 means: something would change, or somebody else holds what is ours.`
       ]);
       const report = await planAnswer({
         ...options,
-        nodeIsDefault: !given('node'),
-        askFirst: !given('config'),
+        nodeIsDefault: source('node') === 'default',
+        askFirst: source('config') !== 'cli',
       });
       await printAnswer(report, { output: options.output, render: renderPlan });
       const sound = report.changes.length + report.foreign.length + report.problems.length === 0;

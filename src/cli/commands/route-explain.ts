@@ -36,16 +36,17 @@ Examples:
 Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
     )
     .action(async (destination, options, command) => {
-      const chosen = (name: 'config' | 'socket' | 'node'): boolean =>
-        command.getOptionValueSource(name) !== 'default';
+      // What a profile sets by the environment is a default of its own.
+      const typed = (name: 'config' | 'socket'): boolean =>
+        command.getOptionValueSource(name) === 'cli';
       const report = await explainAnswer({
         destination,
         from: options.from,
         node: options.node,
-        nodeIsDefault: !chosen('node'),
+        nodeIsDefault: command.getOptionValueSource('node') === 'default',
         config: options.config,
         socket: options.socket,
-        way: chosen('config') ? 'file' : chosen('socket') ? 'agent' : 'either',
+        way: typed('config') === typed('socket') ? 'either' : typed('config') ? 'file' : 'agent',
       });
       const [{ printAnswer }, { renderExplain }] = await Promise.all([
         import('../output.js'),

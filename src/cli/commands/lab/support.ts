@@ -1,0 +1,85 @@
+/** What the commands of `lab` share: their options, and the lab that they work on. */
+import { Option } from '@commander-js/extra-typings';
+import type { Lab } from '../../../lab/commands.js';
+import type { ProgressDisplay } from '../../../lab/progress-display.js';
+
+/** The lab's own default, said here so that help needs none of its code. */
+export const defaultLab = 'default';
+
+export function labOption() {
+  return new Option('--lab <name>', 'name of the lab').default(defaultLab);
+}
+
+export function blackHoleOption() {
+  return new Option(
+    '--black-hole <zones>',
+    'links that swallow oversize packets without an answer: all, or ZONE,ZONE (may be repeated)',
+  )
+    .argParser(collect)
+    .default([] as string[]);
+}
+
+export interface BuildOptions {
+  readonly file: string;
+  readonly lab: string;
+  readonly replace: boolean;
+  readonly blackHole: readonly string[];
+}
+
+export async function buildLab(options: BuildOptions): Promise<Lab> {
+  const [{ labUp }, { readCluster }] = await Promise.all([
+    import('../../../lab/commands.js'),
+    import('../../cluster-file.js'),
+  ]);
+  const cluster = await readCluster(options.file);
+  const blackHoles = await readBlackHoles(options.blackHole);
+  return withProgress((display) =>
+    labUp({
+      lab: options.lab,
+      cluster,
+      configFile: options.file,
+      replace: options.replace,
+      blackHoles,
+      onProgress: display.onProgress,
+    }),
+  );
+}
+
+export async function standingLab(name: string): Promise<Lab> {
+  const [{ labConfigFile, openLab }, { readCluster }] = await Promise.all([
+    import('../../../lab/commands.js'),
+    import('../../cluster-file.js'),
+  ]);
+  return openLab(name, { cluster: await readCluster(labConfigFile(name)) });
+}
+
+/** Progress goes to standard error: standard output is for the answer. */
+export async function withProgress<T>(work: (display: ProgressDisplay) => Promise<T>): Promise<T> {
+  const { progressDisplay } = await import('../../../lab/commands.js');
+  const display = progressDisplay(process.stderr);
+  try {
+    return await work(display);
+  } finally {
+    display.finish();
+  }
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+async function readBlackHoles(
+  values: readonly string[],
+): Promise<'all' | readonly (readonly [string, string])[]> {
+  if (values.includes('all')) return 'all';
+  const pairs: [string, string][] = [];
+  for (const value of values) {
+    const [a, b, ...rest] = value.split(',');
+    if (a === undefined || b === undefined || rest.length > 0 || a === '' || b === '') {
+      const { usageFailure } = await import('../../failure.js');
+      throw usageFailure(`--black-hole takes all, or two zones as ZONE,ZONE, not "${value}"`);
+    }
+    pairs.push([a, b]);
+  }
+  return pairs;
+}
