@@ -186,11 +186,18 @@ export class Agent {
         dropped: await runtime.guard.counters().catch(() => ({})),
       },
       planes: runtime.planes,
-      problems: plan?.problems ?? [],
+      problems: plan === undefined ? [] : [...plan.problems, ...(await this.#foreignRules(plan))],
       repairs: this.#repairs,
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
     };
+  }
+
+  /** Best effort: reading others' rules must not keep a question from its answer. */
+  #foreignRules(plan: NodePlan): Promise<readonly string[]> {
+    return this.#options.runtime
+      .foreignRules(plan.guard)
+      .catch((error: Error) => [`cannot read the packet-filter rules of others: ${error.message}`]);
   }
 
   async #actual(plan: NodePlan): Promise<ActualState> {
@@ -212,7 +219,13 @@ export class Agent {
       snapshot: plan.snapshot,
       destination,
       from,
-      ...(here ? { desired: plan.desired, actual: await this.#actual(plan) } : {}),
+      ...(here
+        ? {
+            desired: plan.desired,
+            actual: await this.#actual(plan),
+            guardNotes: await this.#foreignRules(plan),
+          }
+        : {}),
     });
   }
 

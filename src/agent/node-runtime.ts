@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Plan } from '../../routes/reconciler.js';
+import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import type { PlaneSpec, PlaneStatus, UserspacePlane } from '../../tunnel/userspace/plane.js';
@@ -17,6 +18,7 @@ import { workloadEnv, writeIfChanged } from './workload-env.js';
 export interface NodeRuntimeOptions {
   readonly kernel: Kernel;
   readonly guard: Guard;
+  readonly findForeignRules: (spec: GuardSpec) => Promise<readonly ForeignRule[]>;
   readonly planeFor: (device: string) => UserspacePlane;
   readonly paths: AgentPaths;
   readonly log: Logger;
@@ -24,6 +26,8 @@ export interface NodeRuntimeOptions {
 
 /** The guard's rules are compared with the kernel's at most this often. */
 const guardVerifyMs = 5_000;
+/** Others' rules are read again at most this often. */
+const foreignRulesMs = 5_000;
 
 export class NodeRuntime {
   readonly kernel: Kernel;
@@ -31,6 +35,9 @@ export class NodeRuntime {
   readonly sysctls: SysctlRecord;
   readonly #options: NodeRuntimeOptions;
   readonly #planes = new Map<string, { plane: UserspacePlane; status: PlaneStatus }>();
+  #foreign:
+    | { readonly spec: GuardSpec; readonly atMs: number; readonly lines: readonly string[] }
+    | undefined;
   #guarded: GuardSpec | undefined;
   #guardVerifiedMs = 0;
 
@@ -58,6 +65,20 @@ export class NodeRuntime {
         writeIfChanged(workloadEnvFile(this.#options.paths), workloadEnv(plan));
       },
     };
+  }
+
+  /** Others' packet-filter rules that break the tunnels, one line each with what mends it. */
+  async foreignRules(spec: GuardSpec): Promise<readonly string[]> {
+    const now = performance.now();
+    if (this.#foreign?.spec === spec && now - this.#foreign.atMs < foreignRulesMs)
+      return this.#foreign.lines;
+    const found = await this.#options.findForeignRules(spec);
+    const lines = found.map(
+      (rule) =>
+        `${rule.certain ? '' : 'perhaps: '}${rule.table}, chain ${rule.chain}: "${rule.rule}" hits ${rule.hits}; make room with: ${rule.remedy}`,
+    );
+    this.#foreign = { spec, atMs: now, lines };
+    return lines;
   }
 
   /** Stops the planes of these devices, also those that an earlier agent started. */
