@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import type { Guard } from '../../tunnel/guard/guard.js';
+import { openGuard } from '../../tunnel/guard/index.js';
 import { IptablesGuard } from '../../tunnel/guard/iptables.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
 import { type PacketCase, packetCases } from './guard-attacks.js';
@@ -61,15 +62,25 @@ const backends = [
   { name: 'ipt', open: (netns: string): Guard => new IptablesGuard({ netns }) },
 ];
 
-for (const { name, open } of backends) {
+// User-mode-linux has no nftables for IP: there this file shows that iptables alone will do.
+const inUml = process.env['SELVAGE_UML'] !== undefined;
+
+/** A packet takes a second there; these show that the matches mean the same on its older kernel. */
+const tellingInUml =
+  /4in4|IPv6 in IPv4|spoofed .* fragments|IPv6 fragments of 8|10\.2\.0\.5 without/;
+const cases = packetCases.filter(({ title }) => !inUml || tellingInUml.test(title));
+
+for (const { name, open } of inUml ? backends.slice(1) : backends) {
   await t.test(`${name}: each packet meets its fate`, async (t) => {
     const lab = await guardLab(name);
     t.teardown(() => lab.close());
+    const { backend } = await openGuard({ netns: lab.netns });
+    t.equal(backend, inUml ? 'iptables' : 'nftables', 'what this kernel holds is chosen');
     const guard = open(lab.netns);
     await guard.apply(labSpec);
     t.same(await guard.verify(labSpec), { ok: true, difference: undefined });
 
-    for (const one of packetCases) {
+    for (const one of cases) {
       const before = await guard.counters();
       const { arrived, expected } = await outcome(lab, one);
       t.same(arrived, expected, one.title);
