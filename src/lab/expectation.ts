@@ -110,7 +110,7 @@ export async function askAgents(lab: Lab): Promise<AgentView> {
     const decided = entry.verdict === 'forward' ? entry.mode : entry.verdict;
     if (decided === undefined || decided === 'local') return undefined;
     return {
-      decided: decided as DecidedMode,
+      decided,
       plane: entry.plane,
       mtu: entry.mtu,
     };

@@ -53,13 +53,13 @@ export function readManifest(paths: LabPaths): Manifest | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const manifest = JSON.parse(text) as Manifest;
-  if (manifest.schema !== schema)
+  const found = JSON.parse(text) as { readonly schema?: unknown };
+  if (found.schema !== schema)
     throw new LabError(
-      `cannot use ${paths.manifest}: its schema is "${String(manifest.schema)}", this version ` +
+      `cannot use ${paths.manifest}: its schema is "${String(found.schema)}", this version ` +
         `reads "${schema}"; remove that lab with the version that built it`,
     );
-  return manifest;
+  return found as Manifest;
 }
 
 /** The manifest, or an error that says which labs there are. */

@@ -25,6 +25,8 @@ const parallelTransfers = 4;
 export interface Trial {
   readonly pair: PairEnds;
   readonly expectation: Expectation;
+  /** What is expected of the way back, which TCP needs. */
+  readonly back: Expectation;
   readonly sent: Record<ProbeKind, number>;
   refusal: string | undefined;
   oversizeRefusal: string | undefined;
@@ -56,10 +58,16 @@ export interface ProbeContext {
   readonly onProgress: OnProgress;
 }
 
-export function newTrial(pair: PairEnds, expectation: Expectation): Trial {
+export function newTrial(pair: PairEnds, expected: (pair: PairEnds) => Expectation): Trial {
   return {
     pair,
-    expectation,
+    expectation: expected(pair),
+    back: expected({
+      from: pair.to,
+      to: pair.from,
+      source: pair.destination,
+      destination: pair.source,
+    }),
     sent: { small: 0, full: 0, over: 0 },
     refusal: undefined,
     oversizeRefusal: undefined,
@@ -125,21 +133,20 @@ function payloadsFor(kind: ProbeKind, trial: Trial): readonly number[] {
   return [kind === 'full' ? full : full + 1];
 }
 
-/** TCP needs both directions to work: a way that is denied, or lost all its probes, is not tried. */
+/** TCP needs both directions: a way that is denied, or that lost all its probes, is not tried. */
 async function transfers(context: ProbeContext): Promise<void> {
   const { trials, arrivals } = context;
-  const working = new Set(
+  const broken = new Set(
     trials
-      .filter(
-        (trial, index) =>
-          isForwarded(trial.expectation.decided) && arrivals.count(index, 'small') > 0,
-      )
+      .filter((_, index) => arrivals.count(index, 'small') === 0)
       .map(({ pair }) => `${pair.source.address.text} ${pair.destination.address.text}`),
   );
   const taking = trials.filter(
-    ({ pair }) =>
-      working.has(`${pair.source.address.text} ${pair.destination.address.text}`) &&
-      working.has(`${pair.destination.address.text} ${pair.source.address.text}`),
+    ({ pair, expectation, back }) =>
+      isForwarded(expectation.decided) &&
+      isForwarded(back.decided) &&
+      !broken.has(`${pair.source.address.text} ${pair.destination.address.text}`) &&
+      !broken.has(`${pair.destination.address.text} ${pair.source.address.text}`),
   );
   let done = 0;
   await inTurns(taking, {

@@ -35,11 +35,11 @@ export interface RunOptions {
 const defaultTransferBytes = 256 * 1024;
 
 export async function labRun(lab: Lab, options: RunOptions = {}): Promise<Matrix> {
-  const { onProgress = silent, expected = (pair) => expectedByFile(lab, pair) } = options;
+  const { onProgress = silent, expected = (pair: PairEnds) => expectedByFile(lab, pair) } = options;
   const startedAt = new Date();
   const pairs = pairsOf(lab).filter(options.only ?? (() => true));
   const agentView: AgentView = options.agents === 'none' ? () => undefined : await askAgents(lab);
-  const trials = pairs.map((pair) => newTrial(pair, expected(pair)));
+  const trials = pairs.map((pair) => newTrial(pair, expected));
   const observer = new Observer(pairs, lab.plan.cluster.vxlan);
   const arrivals = new Arrivals();
   const drops = await readDrops(lab);
