@@ -257,10 +257,11 @@ rule('package versions are exact, and the lock file names no host', () => {
 rule('what the README tells people to run exists, and so do the files it points to', () => {
   const text = readText('README.md');
   const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> };
-  const commands = [...text.matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)].map((match) => match[1]!);
+  const code = [...text.matchAll(/```[^]*?```|`[^`\n]+`/g)].map((match) => match[0]).join('\n');
+  const commands = [...code.matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)].map((match) => match[1]!);
   const builtIn = new Set(['ci', 'install', 'exec', 'pack', 'run']);
   const links = [...text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map((match) => match[1]!);
-  const files = [...text.matchAll(/\b(?:bash|sh) ([\w./-]+\.sh)\b/g)].map((match) => match[1]!);
+  const files = [...code.matchAll(/\b(?:bash|sh) ([\w./-]+\.sh)\b/g)].map((match) => match[1]!);
   return [
     ...commands
       .filter((name) => scripts[name] === undefined && !builtIn.has(name))
