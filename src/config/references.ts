@@ -7,6 +7,8 @@ import { suggestName } from './names.js';
 import type { Path } from './problem.js';
 import type { Report } from './report.js';
 
+const maxSearches = 200;
+
 export interface Known {
   readonly zones: Drafts<DraftZone>;
   readonly nodes: Drafts<DraftNode>;
@@ -22,6 +24,8 @@ export class References {
   readonly #labelsComplete: boolean;
   /** Every key that makes a zone's region or provider unknown. */
   readonly #zonesComplete: boolean;
+
+  #searches = 0;
 
   constructor(known: Known, report: Report) {
     this.known = known;
@@ -48,7 +52,7 @@ export class References {
       path,
       value: name,
       message: `there is no zone "${name}"`,
-      remedy: suggestName(name, byName.keys(), 'add it below "zones:", or correct the name'),
+      remedy: this.#suggest(name, byName.keys(), 'add it below "zones:", or correct the name'),
     });
   }
 
@@ -60,7 +64,7 @@ export class References {
       path,
       value: name,
       message: `there is no node "${name}"`,
-      remedy: suggestName(name, byName.keys(), 'correct the name, or remove it'),
+      remedy: this.#suggest(name, byName.keys(), 'correct the name, or remove it'),
     });
   }
 
@@ -71,7 +75,7 @@ export class References {
       path,
       value: name,
       message: `no zone has the region "${name}"`,
-      remedy: suggestName(name, this.#regions, 'add "region:" to the zones meant'),
+      remedy: this.#suggest(name, this.#regions, 'add "region:" to the zones meant'),
     });
   }
 
@@ -90,8 +94,14 @@ export class References {
     this.#unused(path, {
       value: text,
       message: `no node has the label ${text}`,
-      remedy: suggestName(text, this.#labels, 'add it to the nodes meant'),
+      remedy: this.#suggest(text, this.#labels, 'add it to the nodes meant'),
     });
+  }
+
+  /** Searches for the nearest name are many comparisons: a file full of mistakes gets some. */
+  #suggest(name: string, known: Iterable<string>, otherwise: string): string {
+    this.#searches += 1;
+    return this.#searches > maxSearches ? otherwise : suggestName(name, known, otherwise);
   }
 
   #unused(path: Path, finding: { value: string; message: string; remedy: string }): void {

@@ -36,6 +36,8 @@ export class Tree implements Locator {
   readonly #root: Node | null;
   readonly #lines: LineCounter;
   readonly #aliases = new Map<Node, Node | undefined>();
+  /** Made when first asked for: pairs by key. */
+  readonly #indexes = new Map<YAMLMap, ReadonlyMap<string | undefined, Pair>>();
 
   constructor(parsed: ParsedDocument) {
     this.#root = parsed.document.contents;
@@ -97,11 +99,13 @@ export class Tree implements Locator {
 
   /** The last pair with the key, as the last of duplicates wins; else what a merge brought in. */
   #entry(map: YAMLMap, name: string, depth: number): Pair | undefined {
-    for (let i = map.items.length - 1; i >= 0; i--) {
-      const pair = map.items[i]!;
-      if (keyText(pair.key) === name) return pair;
+    let index = this.#indexes.get(map);
+    if (index === undefined) {
+      index = new Map(map.items.map((pair) => [keyText(pair.key), pair]));
+      this.#indexes.set(map, index);
     }
-    if (depth > maxDepth) return undefined;
+    const own = index.get(name);
+    if (own !== undefined || depth > maxDepth || !index.has(mergeKey)) return own;
     for (const source of this.#mergeSources(map)) {
       const found = this.#entry(source, name, depth + 1);
       if (found !== undefined) return found;
@@ -147,38 +151,40 @@ export class Tree implements Locator {
 
   /** Reports aliases that cannot be followed or grow beyond the budget, and too deep a nesting. */
   #expansionProblem(report: Report): boolean {
-    const sizes = new Map<Node, number>();
+    const extents = new Map<Node, Extent>();
     const open = new Set<Node>();
     let aliased = 0;
     let failed = false;
-    const fail = (node: Node, finding: Omit<Parameters<Report['add']>[0], 'path'>): number => {
+    const fail = (node: Node, finding: Omit<Parameters<Report['add']>[0], 'path'>): Extent => {
       const { line, col } = this.#lines.linePos(startOf(node) ?? 0);
       report.place({ ...finding, path: [], line, column: col });
       failed = true;
-      return 1;
+      return single;
     };
-    const measure = (node: unknown, depth: number): number => {
-      if (isPair(node)) return measure(node.key, depth) + measure(node.value, depth);
-      if (!isNode(node)) return 1;
+    const measure = (node: unknown, depth: number): Extent => {
+      if (isPair(node)) return sum([measure(node.key, depth), measure(node.value, depth)], 0);
+      if (!isNode(node)) return single;
       if (isAlias(node)) {
         const target = this.#aliases.get(node);
         if (target === undefined) return fail(node, unknownAlias(node.source));
         if (open.has(target)) return fail(node, circularAlias(node.source));
-        const size = sizes.get(target) ?? measure(target, depth);
-        aliased += size;
-        return size;
+        const extent = extents.get(target) ?? single;
+        if (depth + extent.height > maxDepth) return fail(node, tooDeep);
+        aliased += extent.size;
+        return extent;
       }
-      if (!isMap(node) && !isSeq(node)) return 1;
+      if (!isMap(node) && !isSeq(node)) return single;
       if (depth > maxDepth) return fail(node, tooDeep);
       open.add(node);
-      let size = 1;
+      const parts: Extent[] = [];
       for (const item of node.items) {
-        size += measure(item, depth + 1);
+        parts.push(measure(item, depth + 1));
         if (failed) break;
       }
       open.delete(node);
-      sizes.set(node, size);
-      return size;
+      const extent = sum(parts, 1);
+      extents.set(node, extent);
+      return extent;
     };
     measure(this.#root, 0);
     if (!failed && aliased > maxAliasedValues) {
@@ -205,12 +211,13 @@ export class Tree implements Locator {
     const record: Record<string, unknown> = {};
     for (const source of this.#mergeSources(target).reverse())
       Object.assign(record, this.#data(source, context));
-    const seen = new Set<string>();
+    const seen = new Map<string, Pair>();
     for (const pair of target.items) {
       const name = keyText(pair.key);
-      if (name !== undefined && seen.has(name))
-        this.#duplicate(pair, { map: target, name, ...context });
-      if (name !== undefined) seen.add(name);
+      const first = name === undefined ? undefined : seen.get(name);
+      if (name !== undefined && first !== undefined)
+        this.#duplicate(pair, { first, name, ...context });
+      else if (name !== undefined) seen.set(name, pair);
       if (name === mergeKey) {
         this.#checkMerge(pair, context);
       } else if (name === undefined || name === '__proto__') {
@@ -229,14 +236,10 @@ export class Tree implements Locator {
     return record;
   }
 
-  #duplicate(
-    pair: Pair,
-    context: { map: YAMLMap; name: string; path: Path; report: Report },
-  ): void {
-    const { map, name, path, report } = context;
+  #duplicate(pair: Pair, context: { first: Pair; name: string; path: Path; report: Report }): void {
+    const { first, name, path, report } = context;
     const { line, col } = this.#lines.linePos(startOf(pair.key) ?? 0);
-    const first = map.items.find((item) => keyText(item.key) === name);
-    const firstLine = this.#lines.linePos(startOf(first?.key) ?? 0).line;
+    const firstLine = this.#lines.linePos(startOf(first.key) ?? 0).line;
     report.place({
       code: 'duplicate-key',
       path: [...path, name],
@@ -260,6 +263,24 @@ export class Tree implements Locator {
       remedy: 'write "<<: *anchor" with the anchor of a mapping',
     });
   }
+}
+
+/** Expanded: number of values, and levels of nesting. */
+interface Extent {
+  readonly size: number;
+  readonly height: number;
+}
+
+const single: Extent = { size: 1, height: 0 };
+
+function sum(parts: readonly Extent[], own: 0 | 1): Extent {
+  let size = own;
+  let height = 0;
+  for (const part of parts) {
+    size += part.size;
+    if (part.height > height) height = part.height;
+  }
+  return { size, height: height + own };
 }
 
 const tooDeep = {

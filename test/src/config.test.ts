@@ -19,6 +19,8 @@ import { maxFileBytes } from '../../src/config/limits.js';
 import { fromRoot } from '../support/root.js';
 import { mistakes } from './config-mistakes.js';
 
+t.setTimeout(120_000);
+
 function problemsOf(text: string | Uint8Array): readonly Problem[] {
   const result = parseClusterFile({ text, file: 'f.yaml' });
   return result.ok ? result.warnings : result.problems;
