@@ -162,12 +162,8 @@ function winningRoute(routes: readonly RouteObject[], address: Address): RouteOb
   let best: RouteObject | undefined;
   for (const route of routes) {
     if (route.table !== mainTable || !prefixContains(route.prefix, address)) continue;
-    const longer = best === undefined || route.prefix.length > best.prefix.length;
-    const cheaper =
-      best !== undefined &&
-      route.prefix.length === best.prefix.length &&
-      route.metric < best.metric;
-    if (longer || cheaper) best = route;
+    const longer = route.prefix.length - (best?.prefix.length ?? -1);
+    if (longer > 0 || (longer === 0 && route.metric < best!.metric)) best = route;
   }
   return best;
 }

@@ -79,7 +79,8 @@ function endsDiffer(forward: Decision, back: Decision): readonly string[] {
   if (forward.verdict.kind !== 'forward' || back.verdict.kind !== 'forward') return [];
   const there = forward.verdict.ends;
   const home = back.verdict.ends;
-  if (there === undefined || home === undefined || there.family !== home.family) return [];
+  // Different families are told as such already.
+  if (there?.family === undefined || there.family !== home?.family) return [];
   if (there.remote.text === home.local.text && there.local.text === home.remote.text) return [];
   return [
     `outer ${there.local.text} → ${there.remote.text} there, ${home.local.text} → ${home.remote.text} back`,

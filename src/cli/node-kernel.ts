@@ -32,7 +32,8 @@ export async function withRuntime<T>(
   }
 }
 
-function requireAddon(): void {
+/** Without the addon nothing can be done, and that is no defect. */
+export function requireAddon(): void {
   const problem = nativeAddonProblem();
   if (problem !== undefined) throw unableFailure(`this kernel cannot be reached: ${problem}`);
 }

@@ -48,3 +48,14 @@ export function stateDirOption() {
     .env('SELVAGE_STATE_DIR')
     .default(defaultStateDir);
 }
+
+/** A file that was named is asked about itself; a socket that was named must answer. */
+export type Way = 'file' | 'agent' | 'either';
+
+/** What a profile sets by the environment is a default of its own, not a name that was typed. */
+export function wayToAnswer(sourceOf: (option: 'config' | 'socket') => string | undefined): Way {
+  const file = sourceOf('config') === 'cli';
+  const agent = sourceOf('socket') === 'cli';
+  if (file === agent) return 'either';
+  return file ? 'file' : 'agent';
+}

@@ -153,7 +153,6 @@ t.test('colours are for terminals, and only put on', (t) => {
   const shown = terminalFor({ isTty: true, columns: 80, env: { TERM: 'xterm' }, noColor: false });
   const coloured = renderExplain(report, shown);
   t.match(coloured, /\u001b\[1m/);
-  // eslint-disable-next-line no-control-regex -- escape sequences are what is looked for
   t.equal(coloured.replaceAll(/\u001b\[\d+m/g, ''), renderExplain(report, plain));
   for (const question of [
     { isTty: true, columns: 80, env: { NO_COLOR: '1' }, noColor: false },

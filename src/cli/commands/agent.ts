@@ -37,8 +37,12 @@ Examples:
   selvage agent --log-level debug | npx pino-pretty`,
     )
     .action(async (options, command) => {
-      const { runAgent } = await import('../../agent/run.js');
+      const [{ runAgent }, { requireAddon }] = await Promise.all([
+        import('../../agent/run.js'),
+        import('../node-kernel.js'),
+      ]);
       const named = command.getOptionValueSource('socket') !== 'default';
+      requireAddon();
       await runAgent({
         configPath: options.config,
         node: options.node,

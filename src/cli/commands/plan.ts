@@ -1,7 +1,8 @@
 /** `plan`: what would change in this kernel; nothing is written. */
 import { Command } from '@commander-js/extra-typings';
 import type { PlanReport } from '../../agent/plan-report.js';
-import { configOption, nodeOption, outputOption, socketOption } from '../options.js';
+import type { Way } from '../options.js';
+import { configOption, nodeOption, outputOption, socketOption, wayToAnswer } from '../options.js';
 
 export function planCommand() {
   return new Command('plan')
@@ -24,7 +25,7 @@ Examples:
 Exit code 1 means: something would change, or somebody else holds what is ours.`,
     )
     .action(async (options, command) => {
-      const source = (name: 'config' | 'node') => command.getOptionValueSource(name);
+      const source = (name: 'config' | 'node' | 'socket') => command.getOptionValueSource(name);
       const [{ printAnswer }, { renderPlan }, { exitCodes }] = await Promise.all([
         import('../output.js'),
         import('../render/changes.js'),
@@ -33,7 +34,7 @@ Exit code 1 means: something would change, or somebody else holds what is ours.`
       const report = await planAnswer({
         ...options,
         nodeIsDefault: source('node') === 'default',
-        askFirst: source('config') !== 'cli',
+        way: wayToAnswer(source),
       });
       await printAnswer(report, { output: options.output, render: renderPlan });
       const sound = report.changes.length + report.foreign.length + report.problems.length === 0;
@@ -46,13 +47,15 @@ interface PlanQuestion {
   readonly node: string;
   readonly nodeIsDefault: boolean;
   readonly socket: string;
-  readonly askFirst: boolean;
+  readonly way: Way;
 }
 
 async function planAnswer(question: PlanQuestion): Promise<PlanReport> {
-  if (question.askFirst) {
-    const { askAgent } = await import('../ask-agent.js');
-    const answer = await askAgent({ socket: question.socket, path: '/v1/plan' });
+  const asked = { socket: question.socket, path: '/v1/plan' };
+  if (question.way !== 'file') {
+    const { askAgent, requireAgent } = await import('../ask-agent.js');
+    if (question.way === 'agent') return (await requireAgent(asked)) as PlanReport;
+    const answer = await askAgent(asked);
     if (answer.answered) return answer.body as PlanReport;
   }
   const [{ readCluster, requireNode }, { withKernel }, { planOnce }] = await Promise.all([

@@ -1,7 +1,8 @@
 /** `route-explain`: what happens to a packet for this destination, and why. */
 import { Command, Option } from '@commander-js/extra-typings';
 import type { ExplainReport } from '../../../routes/explain-report.js';
-import { configOption, nodeOption, outputOption, socketOption } from '../options.js';
+import type { Way } from '../options.js';
+import { configOption, nodeOption, outputOption, socketOption, wayToAnswer } from '../options.js';
 
 export function routeExplainCommand() {
   return new Command('route-explain')
@@ -36,9 +37,6 @@ Examples:
 Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
     )
     .action(async (destination, options, command) => {
-      // What a profile sets by the environment is a default of its own.
-      const typed = (name: 'config' | 'socket'): boolean =>
-        command.getOptionValueSource(name) === 'cli';
       const report = await explainAnswer({
         destination,
         from: options.from,
@@ -46,7 +44,7 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
         nodeIsDefault: command.getOptionValueSource('node') === 'default',
         config: options.config,
         socket: options.socket,
-        way: typed('config') === typed('socket') ? 'either' : typed('config') ? 'file' : 'agent',
+        way: wayToAnswer((name) => command.getOptionValueSource(name)),
       });
       const [{ printAnswer }, { renderExplain }] = await Promise.all([
         import('../output.js'),
@@ -64,8 +62,7 @@ interface ExplainQuestion {
   readonly nodeIsDefault: boolean;
   readonly config: string;
   readonly socket: string;
-  /** A file that was named is asked about itself; a socket that was named must answer. */
-  readonly way: 'file' | 'agent' | 'either';
+  readonly way: Way;
 }
 
 async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
