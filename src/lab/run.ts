@@ -13,11 +13,13 @@ import {
   expectedByFile,
   pairsOf,
 } from './expectation.js';
+import { inTurns } from './in-turns.js';
 import { judge } from './judge.js';
 import { type Matrix, matrixSchema, matrixTotals } from './matrix.js';
 import { Observer } from './observe.js';
 import { Arrivals, newTrial, probeAll } from './probes.js';
 import { type OnProgress, silent } from './progress.js';
+import { command } from './shell.js';
 import { Workload } from './workloads.js';
 
 export interface RunOptions {
@@ -43,6 +45,8 @@ export async function labRun(lab: Lab, options: RunOptions = {}): Promise<Matrix
   const observer = new Observer(pairs, lab.plan.cluster.vxlan);
   const arrivals = new Arrivals();
   const drops = await readDrops(lab);
+
+  await forgetPathMtus(lab);
 
   onProgress({ step: 'starting workloads', done: 0, total: lab.plan.nodes.length });
   const workloads = new Map(
@@ -108,4 +112,19 @@ export async function labRun(lab: Lab, options: RunOptions = {}): Promise<Matrix
   } finally {
     await Promise.all([...workloads.values()].map((workload) => workload.stop()));
   }
+}
+
+/**
+ * A workload that has learned a path MTU in an earlier run would fragment by itself, and its node
+ * would never see the packet that it should refuse.
+ */
+async function forgetPathMtus(lab: Lab): Promise<void> {
+  await inTurns(lab.plan.nodes, {
+    limit: 4,
+    work: ({ workloadNamespace }) =>
+      command(['sh', '-e'], {
+        namespace: workloadNamespace,
+        input: 'ip -4 route flush cache\nip -6 route flush cache\n',
+      }),
+  });
 }

@@ -244,12 +244,7 @@ function buildWorkload(node: NodePlan): NamespaceBuild {
     );
   return {
     name: node.workloadNamespace,
-    sysctls: {
-      ...quickIpv6,
-      // A path MTU learned in one run must not hide from the next what the node answers.
-      'ipv4/route/mtu_expires': '1',
-      'ipv6/route/mtu_expires': '1',
-    },
+    sysctls: quickIpv6,
     lines,
     deviceSysctls: {},
     nftables: undefined,
