@@ -1,6 +1,7 @@
 /**
- * Rules that force a mode which the underlay does not carry are refused when the file is read, as
- * the packets they speak of would have no path.
+ * Pairs of nodes that no packet could travel between. A rule that forces a mode which the underlay
+ * does not carry is refused when the file is read; where `auto` finds nothing it is a warning, as
+ * some walls are meant.
  *
  * The question is put to `decide` itself, for pairs of nodes that stand for all: nodes with the
  * same zone, subnets, abilities and answers to every rule's selectors are alike, so one or two of
@@ -8,12 +9,13 @@
  * the coarser kinds may hide a pair, which `route-explain` would still show.
  */
 import { type Family, familyBits } from '../../encap/address.js';
-import type { Cluster, ClusterNode, Rule, Selector } from '../../encap/cluster.js';
+import type { Cluster, ClusterNode, Link, Rule, Selector } from '../../encap/cluster.js';
 import { type Question, decide } from '../../encap/decide.js';
 import { describeExclusion } from '../../encap/describe.js';
 import { prefixContains, prefixOf } from '../../encap/prefix.js';
 import { type Exclusion, stepOf } from '../../encap/trail.js';
-import type { DraftRule } from './draft.js';
+import type { DraftLink, DraftNode, DraftRule, Drafts } from './draft.js';
+import type { Path } from './problem.js';
 import type { Report } from './report.js';
 
 /** Decisions asked for at most; one takes a few microseconds. */
@@ -23,68 +25,104 @@ interface Infeasible {
   readonly from: ClusterNode;
   readonly to: ClusterNode;
   readonly family: Family;
+  readonly rule: Rule | undefined;
+  /** Of the candidate that least speaks against. */
   readonly exclusions: readonly Exclusion[];
+  readonly link: Link | undefined;
 }
 
-export function checkForcedModes(
+export interface Written {
+  readonly rules: readonly DraftRule[];
+  readonly links: readonly DraftLink[];
+  readonly nodes: Drafts<DraftNode>;
+}
+
+export function checkFeasibility(
   cluster: Cluster,
-  context: { readonly rules: readonly DraftRule[]; readonly report: Report },
+  context: { readonly written: Written; readonly report: Report },
 ): void {
-  const { rules, report } = context;
-  if (!rules.some(({ rule }) => forces(rule))) return;
-  const found = new Map<Rule, Infeasible[]>();
+  const { written, report } = context;
+  const forced = new Map<Rule, Infeasible[]>();
+  const stranded = new Map<Path, Infeasible[]>();
+  // The way back of a pair is the same finding.
+  const met = new Set<string>();
   const nodes = representatives(cluster);
   for (const from of nodes) {
     for (const to of nodes) {
       if (from === to) continue;
-      for (const family of [4, 6] as const) askPair(cluster, { from, to, family, found });
+      for (const family of [4, 6] as const) {
+        const found = askPair(cluster, { from, to, family });
+        if (found === undefined) continue;
+        if (found.rule !== undefined && forces(found.rule)) push(forced, found.rule, found);
+        else if (!met.has(`${to.name} ${from.name} ${family}`))
+          push(stranded, placeOf(found, written), found);
+        met.add(`${from.name} ${to.name} ${family}`);
+      }
     }
   }
-  for (const { rule, path } of rules) {
-    const cases = found.get(rule);
+  for (const { rule, path } of written.rules) {
+    const cases = forced.get(rule);
     if (cases === undefined) continue;
-    const [first] = cases as [Infeasible];
     report.add({
       code: 'rule-infeasible',
       path: [...path, 'mode'],
       value: rule.mode,
-      message: complaint(rule, cases),
-      remedy: remedyFor(first, rule),
+      message: complaint(rule.mode, cases),
+      remedy: remedyFor(cases[0]!, rule),
     });
   }
+  for (const [path, cases] of stranded) {
+    report.add({
+      code: 'no-mode',
+      severity: 'warning',
+      path,
+      message: complaint('no mode', cases),
+      remedy:
+        'widen "modes" of the link, confirm what passes by the switches of the zones, or deny the pair by a rule',
+    });
+  }
+}
+
+function push<K>(groups: Map<K, Infeasible[]>, key: K, found: Infeasible): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [found]);
+  else group.push(found);
 }
 
 function forces(rule: Rule): boolean {
   return rule.mode !== 'auto' && rule.mode !== 'deny' && !rule.force;
 }
 
+/** Where a pair that is left without a mode is told of: at the link, the rule, or the node. */
+function placeOf({ link, rule, from }: Infeasible, { links, rules, nodes }: Written): Path {
+  const atLink = link && links.find((draft) => draft.link === link)?.path;
+  const atRule = rule && rules.find((draft) => draft.rule === rule)?.path;
+  return atLink ?? atRule ?? nodes.byName.get(from.name)!.path;
+}
+
 function askPair(
   cluster: Cluster,
-  pair: {
-    readonly from: ClusterNode;
-    readonly to: ClusterNode;
-    readonly family: Family;
-    readonly found: Map<Rule, Infeasible[]>;
-  },
-): void {
-  const { from, to, family, found } = pair;
+  pair: { readonly from: ClusterNode; readonly to: ClusterNode; readonly family: Family },
+): Infeasible | undefined {
+  const { from, to, family } = pair;
   const prefix = to.overlay.find((entry) => entry.family === family);
-  if (prefix === undefined) return;
+  if (prefix === undefined) return undefined;
   const question: Question = { from, prefix, owner: to };
   const decision = decide({ cluster, local: undefined }, question);
   const { verdict } = decision;
-  if (verdict.kind !== 'unreachable' || verdict.reason !== 'no-mode') return;
-  const rule = stepOf(decision, 'rule')?.rule;
-  if (rule === undefined || !forces(rule)) return;
-  const candidates = stepOf(decision, 'feasible')?.candidates ?? [];
-  // Of the candidates in the rule's mode the one that least speaks against.
-  const wanted = candidates
+  if (verdict.kind !== 'unreachable' || verdict.reason !== 'no-mode') return undefined;
+  const candidates = (stepOf(decision, 'feasible')?.candidates ?? [])
     .filter((candidate) => !candidate.exclusions.some(({ code }) => code === 'rule'))
     .sort((a, b) => weight(a.exclusions) - weight(b.exclusions));
-  const exclusions = wanted[0]?.exclusions ?? [];
-  const cases = found.get(rule) ?? [];
-  cases.push({ from, to, family, exclusions });
-  found.set(rule, cases);
+  const links = candidates.flatMap(({ exclusions }) =>
+    exclusions.flatMap((exclusion) => (exclusion.code === 'link' ? [exclusion.link] : [])),
+  );
+  return {
+    ...pair,
+    rule: stepOf(decision, 'rule')?.rule,
+    exclusions: candidates[0]?.exclusions ?? [],
+    link: links[0],
+  };
 }
 
 /** A missing outer address says less than anything that speaks against a present one. */
@@ -92,12 +130,15 @@ function weight(exclusions: readonly Exclusion[]): number {
   return exclusions.length + (exclusions.some(({ code }) => code === 'no-outer-address') ? 100 : 0);
 }
 
-function complaint(rule: Rule, cases: readonly Infeasible[]): string {
+function complaint(what: string, cases: readonly Infeasible[]): string {
   const [{ from, to, family, exclusions }] = cases as [Infeasible];
   const why = [...new Set(exclusions.map(describeExclusion))].slice(0, 2).join('; ');
   const zones = new Set(cases.map((it) => [it.from.zone, it.to.zone].sort().join(' ')));
-  const more = zones.size > 1 ? `, and for ${zones.size - 1} more pairs of zones` : '';
-  return `${rule.mode} does not carry IPv${family} from ${from.name} to ${to.name}${more}: ${why}`;
+  const others = zones.size - 1;
+  const more =
+    others > 0 ? `, and for ${others} more ${others > 1 ? 'pairs' : 'pair'} of zones` : '';
+  const verb = what === 'no mode' ? 'carries' : 'does not carry';
+  return `${what} ${verb} IPv${family} from ${from.name} to ${to.name}${more}: ${why}`;
 }
 
 function remedyFor({ family, exclusions, from, to }: Infeasible, rule: Rule): string {

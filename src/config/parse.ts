@@ -10,9 +10,10 @@ import { nodeTable } from '../../encap/node-table.js';
 import type { Prefix } from '../../encap/prefix.js';
 import { isFault, readPrefix } from './address-text.js';
 import { checkDuplicateAddresses } from './check-duplicates.js';
+import { checkFamilies } from './check-families.js';
 import { checkMtus } from './check-mtu.js';
 import { checkPlan } from './check-plan.js';
-import { checkForcedModes } from './check-rules.js';
+import { checkFeasibility } from './check-rules.js';
 import { checkRuleOrder } from './check-shadow.js';
 import { parseYaml, reportYamlErrors } from './document.js';
 import { type DraftZone, type Drafts, type PlacedPrefix, items } from './draft.js';
@@ -113,6 +114,7 @@ function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
   const pools = readPools(value.overlay?.pools, report);
 
   checkDuplicateAddresses(nodes.list, report);
+  checkFamilies(nodes.list, report);
   checkPlan(
     { zones: zones.list, nodes: nodes.list, pools: pools.list, poolsComplete: pools.complete },
     report,
@@ -138,7 +140,7 @@ function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
     nodes: nodeTable(members),
   });
   // The decision needs a cluster that is whole.
-  if (!report.hasErrors) checkForcedModes(cluster, { rules, report });
+  if (!report.hasErrors) checkFeasibility(cluster, { written: { rules, links, nodes }, report });
   return cluster;
 }
 

@@ -68,6 +68,8 @@ export type ProblemCode =
   | 'rule-never-matches'
   | 'rule-shadowed'
   | 'rule-infeasible'
+  | 'no-mode'
+  | 'no-common-family'
   | 'unused-key'
   | 'unused-value';
 

@@ -402,6 +402,26 @@ t.test('a rule that forces a mode which does not pass is refused, unless it says
   t.end();
 });
 
+t.test('pairs that nothing can pass between are warned of', (t) => {
+  const nodes =
+    'nodes:\n  - { name: n1, zone: a, address: 10.0.0.1/24, overlay: 10.64.1.0/24 }\n' +
+    '  - { name: n2, zone: b, address: 10.0.1.1/24, overlay: 10.64.2.0/24 }\n';
+  const told = (text: string): string[] => problemsOf(text).map((it) => formatProblem(it));
+  const zones = 'zones: [{ name: a }, { name: b, provider: azure }]\n';
+  t.match(told(`${zones}links:\n  - { between: [a, b], modes: [ipip] }\n${nodes}`), [
+    /^f\.yaml:3:5: warning: no mode carries IPv4 from n1 to n2: .* — widen "modes" of the link/,
+  ]);
+  t.match(
+    told(`${zones}${nodes.replace('10.64.2.0/24', '10.64.2.0/24, accepts: { vxlan: none }')}`),
+    [/^f\.yaml:3:5: warning: no mode carries IPv4 from n1 to n2/],
+  );
+  t.same(told(`${zones}${nodes}`), []);
+  t.match(told(nodes.replace(/zone: ., /g, '').replace('10.0.1.1/24', 'fd00::1/64')), [
+    /^f\.yaml:3:26: warning: this node and n1 have no underlay address of a common family/,
+  ]);
+  t.end();
+});
+
 t.test('a problem is printed as compilers do, with the line and a caret below the place', (t) => {
   const source = 'nodes:\n  - name: a\n    adress: 10.0.0.1\n    overlay: 10.64.1.0/24\n';
   const [problem] = problemsOf(source);
