@@ -38,7 +38,7 @@ function commandLines(commands: readonly CommandWords[]) {
         const flags = option.flags
           .map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`))
           .join(' ');
-        const value = option.value === undefined ? '' : ` -r ${offer(option.value)}`;
+        const value = option.value === undefined ? '' : ` ${valueOf(option.value)}`;
         return `complete -c selvage${condition0} ${flags}${value} -d ${quote(option.description)}`;
       }),
       ...command.operands
@@ -61,6 +61,11 @@ function condition(command: CommandWords, commands: readonly CommandWords[]): st
       return `__fish_seen_subcommand_from ${names.join(' ')}`;
     })
     .join('; and ');
+}
+
+/** `-x`: it takes a value, and no file. */
+function valueOf(value: ValueKind): string {
+  return value.kind === 'file' ? '-r -F' : `-x ${offer(value)}`.trimEnd();
 }
 
 function offer(value: ValueKind): string {
