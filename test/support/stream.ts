@@ -1,11 +1,12 @@
 /**
  * A numbered stream of UDP packets, its sender and its receiver. Run as a program of its own in a
- * namespace: `stream.js receive PORT` prints `ready` and, told `stop` on its standard input, a JSON
- * summary; `stream.js send ADDRESS PORT PER_SECOND SECONDS` prints how many it sent.
+ * namespace: `stream.js receive PORT` prints `ready` and, told on its standard input how many were
+ * sent, a JSON summary; `stream.js send ADDRESS PORT PER_SECOND SECONDS` prints how many it sent.
  *
  * Ready-made tools lose packets in their own receive buffers, which would count as ours.
  */
 import { createSocket } from 'node:dgram';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface StreamSummary {
   readonly received: number;
@@ -14,6 +15,9 @@ export interface StreamSummary {
   readonly reordered: number;
   readonly missing: readonly number[];
 }
+
+/** Without a packet for so long, none is still on its way. */
+const silenceMs = 2_000;
 
 const [, , role, ...rest] = process.argv;
 
@@ -31,13 +35,17 @@ function receive(port: number): void {
     highest = Math.max(highest, sequence);
   });
   socket.bind(port, '0.0.0.0', () => process.stdout.write('ready\n'));
-  process.stdin.once('data', (text) => {
-    const sent = Number(text.toString().trim());
+  process.stdin.once('data', (text) => void conclude(Number(text.toString().trim())));
+
+  // On a busy machine much of the stream still waits in the socket: only silence means lost.
+  async function conclude(sent: number): Promise<void> {
+    for (let before = -1; seen.size < sent && seen.size > before; await sleep(silenceMs))
+      before = seen.size;
     const missing: number[] = [];
     for (let n = 0; n < sent && missing.length < 20; n++) if (!seen.has(n)) missing.push(n);
     const summary: StreamSummary = { received: seen.size, duplicates, reordered, missing };
     process.stdout.write(`${JSON.stringify(summary)}\n`, () => process.exit(0));
-  });
+  }
 }
 
 interface SendOptions {

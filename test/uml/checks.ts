@@ -16,5 +16,5 @@ export const umlChecks: readonly UmlCheck[] = [
   { name: 'change of mode', file: 'test/uml/guest/mode-change.js', timeoutS: 60 },
   // The suite that the machine's own kernel passes too, here with all kinds of device.
   { name: 'contract of the kernel', file: 'test/contract/kernel.test.js', timeoutS: 120 },
-  { name: 'lab', file: 'test/uml/guest/lab.js', timeoutS: 150 },
+  { name: 'lab', file: 'test/uml/guest/lab.js', timeoutS: 180 },
 ];

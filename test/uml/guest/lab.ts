@@ -44,7 +44,7 @@ t.test('the lab on kernel ipip', async (t) => {
     lab: 'uml',
     cluster: parsed.cluster,
     configFile,
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 90_000,
     onProgress: tellOn(process.stderr),
   });
   t.teardown(() => labDown('uml'));

@@ -72,7 +72,6 @@ t.test('a numbered stream through changes of mode', async (t) => {
   }
 
   const { sent, failed } = JSON.parse(await told()) as { sent: number; failed: number };
-  await sleep(300);
   receiver.stdin?.write(`${sent}\n`);
   const summary = JSON.parse(await heard()) as StreamSummary;
   t.comment({ changes, sent, ...summary });
