@@ -119,6 +119,9 @@ class Builder {
       this.#add(this.#link({ name, kind, mtu, nic: nic.name, source }));
     } else if (kind === 'ipip') {
       this.#userspace.push(carriage);
+      this.#problems.push(
+        `this kernel has no ipip module: a userspace process carries ipip, at a fraction of the speed; load the module, or declare "accepts: { ipip: userspace }" for node ${self.name} so that auto passes it over`,
+      );
       this.#add({ type: 'link', kind: 'tun', name, mtu, up: true });
     } else {
       this.#problems.push(

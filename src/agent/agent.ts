@@ -38,6 +38,7 @@ export class Agent {
   readonly #planner: Planner;
   readonly #reconciler: Reconciler;
   #server: ControlServer | undefined;
+  #guardWatch: { close(): void } | undefined;
   #plan: NodePlan | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
   /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
@@ -81,6 +82,9 @@ export class Agent {
       this.#logProblems();
       this.#reconciler.trigger('configuration changed');
     });
+    this.#guardWatch = this.#options.runtime.watchGuard(() =>
+      this.#reconciler.trigger('guard changed'),
+    );
     this.#reconciler.start();
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
@@ -98,6 +102,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#options.store.close();
     await this.#server?.close();
+    this.#guardWatch?.close();
     await this.#reconciler.stop();
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');

@@ -24,7 +24,7 @@ export interface NodeRuntimeOptions {
   readonly log: Logger;
 }
 
-/** The guard's rules are compared with the kernel's at most this often. */
+/** Without news of them, the guard's rules are compared with the kernel's this often at most. */
 const guardVerifyMs = 5_000;
 /** Others' rules are read again at most this often. */
 const foreignRulesMs = 5_000;
@@ -39,7 +39,7 @@ export class NodeRuntime {
     | { readonly spec: GuardSpec; readonly atMs: number; readonly lines: readonly string[] }
     | undefined;
   #guarded: GuardSpec | undefined;
-  #guardVerifiedMs = 0;
+  #guardVerifiedMs = -Infinity;
 
   constructor(options: NodeRuntimeOptions) {
     this.#options = options;
@@ -50,6 +50,14 @@ export class NodeRuntime {
 
   get planes(): readonly PlaneStatus[] {
     return [...this.#planes.values()].map((entry) => entry.status);
+  }
+
+  /** Tells of changes to the guard's rules; the next pass then looks at them. */
+  watchGuard(listener: () => void): { close(): void } {
+    return this.guard.watch(() => {
+      this.#guardVerifiedMs = -Infinity;
+      listener();
+    });
   }
 
   /** What the reconciler applies: guard first, then the planes, then the kernel objects. */
@@ -93,8 +101,8 @@ export class NodeRuntime {
   async #ensureGuard(spec: GuardSpec): Promise<void> {
     const now = performance.now();
     if (this.#guarded === spec && now - this.#guardVerifiedMs < guardVerifyMs) return;
-    const { ok, difference } = await this.guard.verify(spec);
     this.#guardVerifiedMs = now;
+    const { ok, difference } = await this.guard.verify(spec);
     if (!ok) {
       if (this.#guarded === spec)
         this.#options.log.warn({ difference }, 'the guard was changed by somebody else: repaired');

@@ -43,6 +43,8 @@ export interface Guard {
   verify(
     spec: GuardSpec,
   ): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
+  /** Calls back after somebody (we included) changed the rules, where the kernel tells. */
+  watch(listener: () => void): { close(): void };
   /** Packets dropped so far, by reason. */
   counters(): Promise<Readonly<Record<string, number>>>;
   /** Removes all of it and nothing else. */

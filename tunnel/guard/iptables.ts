@@ -63,6 +63,11 @@ export class IptablesGuard implements Guard {
     });
   }
 
+  /** x_tables announces nothing: edits are found when the agent verifies. */
+  watch(): { close(): void } {
+    return { close: () => undefined };
+  }
+
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     return this.#inTurn(async () => {
       const facts = guardFacts(spec);

@@ -10,6 +10,7 @@ export class MemoryGuard implements Guard {
   #failure: Error | undefined;
   #drift: string | undefined;
   #writes = 0;
+  readonly #listeners = new Set<() => void>();
 
   /** What is in force; undefined before the first `apply` and after `remove`. */
   get held(): GuardSpec | undefined {
@@ -29,6 +30,12 @@ export class MemoryGuard implements Guard {
   /** As if somebody else had edited the rules; the next `apply` repairs it. */
   drift(difference: string): void {
     this.#drift = difference;
+    for (const listener of this.#listeners) listener();
+  }
+
+  watch(listener: () => void): { close(): void } {
+    this.#listeners.add(listener);
+    return { close: () => void this.#listeners.delete(listener) };
   }
 
   apply(spec: GuardSpec): Promise<void> {

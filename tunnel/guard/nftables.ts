@@ -5,6 +5,7 @@
  * few elements and not a listing of ten thousand. The memory is dropped when a transaction fails or
  * `verify` sees a difference; the next `apply` then reads again and repairs.
  */
+import { watchGuardTable } from './nft-watch.js';
 import { requireTool, runTool } from './command.js';
 import { guardFacts } from './facts.js';
 import type { Guard, GuardSpec } from './guard.js';
@@ -68,6 +69,10 @@ export class NftablesGuard implements Guard {
       if ([...program.chains.values()].some(({ rules }) => rules.some(isNew))) await this.#list();
       this.#known = { listing: listingOf(program) };
     });
+  }
+
+  watch(listener: () => void): { close(): void } {
+    return watchGuardTable(this.#netns, listener);
   }
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {

@@ -25,7 +25,8 @@ export const watchHow = { netlink: 0, tun: 1 } as const;
  * `table[2 * i]` with length `table[2 * i + 1]`, and only until the callback returns.
  */
 export interface Addon {
-  netlinkSocket(receiveBufferBytes: number, sendBufferBytes: number): number;
+  /** `protocol`: NETLINK_* of linux/netlink.h. */
+  netlinkSocket(protocol: number, receiveBufferBytes: number, sendBufferBytes: number): number;
   netlinkJoin(fd: number, group: number): number;
   tunOpen(name: string, extraFlags: number): number;
   tunPersist(fd: number, persist: 0 | 1): number;

@@ -86,14 +86,15 @@ static bool typed_bytes(napi_env env, napi_value value, uint8_t **data, size_t *
   return width != 0;
 }
 
-/* netlinkSocket(receiveBufferBytes, sendBufferBytes): fd or -errno */
+/* netlinkSocket(protocol, receiveBufferBytes, sendBufferBytes): fd or -errno */
 static napi_value netlink_socket(napi_env env, napi_callback_info info) {
-  napi_value argv[2];
-  int32_t receive, send;
-  if (!args(env, info, 2, argv) || napi_get_value_int32(env, argv[0], &receive) != napi_ok ||
-      napi_get_value_int32(env, argv[1], &send) != napi_ok)
-    return throw_text(env, "netlinkSocket(receiveBufferBytes, sendBufferBytes)");
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  napi_value argv[3];
+  int32_t protocol, receive, send;
+  if (!args(env, info, 3, argv) || napi_get_value_int32(env, argv[0], &protocol) != napi_ok ||
+      napi_get_value_int32(env, argv[1], &receive) != napi_ok ||
+      napi_get_value_int32(env, argv[2], &send) != napi_ok)
+    return throw_text(env, "netlinkSocket(protocol, receiveBufferBytes, sendBufferBytes)");
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) return result_or_errno(env, -1);
   /* Without CAP_NET_ADMIN over the namespace the FORCE options fail; the plain ones are capped. */
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof receive) < 0)

@@ -3,7 +3,8 @@
  * Linux 6.x; all are stable ABI. Host byte order throughout except where a comment says otherwise.
  */
 
-/** linux/netlink.h: message types and flags. */
+/** linux/netlink.h: protocols, message types and flags. */
+export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
 export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
 export const NLM_F = {
   REQUEST: 0x1,
@@ -128,3 +129,11 @@ export const NETCONFA_IFINDEX = 1;
 
 /** sys/socket.h */
 export const AF = { UNSPEC: 0, INET: 2, BRIDGE: 7, INET6: 10 } as const;
+
+/** linux/netfilter/nfnetlink.h: the group of nftables' changes, its subsystem, sizeof(nfgenmsg). */
+export const NFNL = { GROUP_NFTABLES: 7, SUBSYS_NFTABLES: 10, NFGENMSG_BYTES: 4 } as const;
+/**
+ * linux/netfilter/nf_tables.h: attribute 1 is the table's name in messages of tables, chains, rules,
+ * sets, elements and objects alike.
+ */
+export const NFTA_TABLE = 1;

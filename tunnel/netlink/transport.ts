@@ -6,13 +6,15 @@
  * anyway. Replies are matched by sequence number; what belongs to no exchange is dropped.
  *
  * Hazards met: replies that overflow the receive buffer are gone without a trace but ENOBUFS, so a
- * batch is kept small enough for all its members to fail, and a loss is an error of its own. A dump
+ * batch is kept small enough for all its members to fail, and a loss is an error of its own. Once it
+ * has overflowed, a socket drops more without saying so until it has been read empty; so nothing
+ * is sent, and no loss reported, before that. A dump
  * during which the table changed is marked DUMP_INTR and may be missing entries: it is run again.
  */
 import { type Watcher, nativeAddon, watchHow } from '../native/addon.js';
 import { SystemCallError, errnoCode } from '../native/errno.js';
 import { inNetns } from '../native/netns.js';
-import { NLMSG, NLM_F } from './constants.js';
+import { NETLINK, NLMSG, NLM_F } from './constants.js';
 import { KernelError } from './error.js';
 import {
   type Acknowledgement,
@@ -87,24 +89,35 @@ export interface RequestSocket {
   close(): void;
 }
 
-export function openRequestSocket(options: { readonly netns?: string | undefined }): RequestSocket {
+export function openRequestSocket(options: {
+  readonly netns?: string | undefined;
+  readonly receiveBufferBytes?: number | undefined;
+}): RequestSocket {
   const addon = nativeAddon();
-  const fd = openSocket(options.netns);
+  const fd = openSocket(options);
   const slab = new Uint8Array(slabBytes);
   const table = new Uint32Array(2 * datagramsPerWakeUp);
   const writer = new MessageWriter();
   let current: Exchange | undefined;
   let closed: Error | undefined;
+  let lost = false;
   let line: Promise<unknown> = Promise.resolve();
   let nextSequence = 1;
 
+  const overflow = overflowOf(() => {
+    lost = false;
+    finish(new LostRepliesError(current?.action ?? 'netlink'));
+  });
   const watcher = addon.watch(fd, watchHow.netlink, slab, table, 0, (count, errno) => {
+    // First of all: among the messages may be an acknowledgement, but not all that came before it.
+    if (errno === ENOBUFS) lost = true;
+    overflow.wakeUp(errno);
     for (let i = 0; i < count; i++) {
       const start = table[2 * i]!;
       forEachMessage(slab, { start, end: start + table[2 * i + 1]!, each: dispatch });
     }
-    if (errno === ENOBUFS) finish(new LostRepliesError(current?.action ?? 'netlink'));
-    else if (errno !== 0) finish(new SystemCallError('reading the netlink socket', errno));
+    if (errno !== 0 && errno !== ENOBUFS)
+      finish(new SystemCallError('reading the netlink socket', errno));
   });
   addon.keepAlive(watcher, 0);
 
@@ -123,7 +136,7 @@ export function openRequestSocket(options: { readonly netns?: string | undefined
     if (message.type === NLMSG.ERROR || message.type === NLMSG.DONE) {
       const ack = message.type === NLMSG.DONE ? readDone(message) : readAcknowledgement(message);
       if (ack.errno !== 0) exchange.onFailure(sequence, ack);
-      if (isLast) finish(undefined);
+      if (isLast && !lost) finish(undefined);
     } else if (message.type > NLMSG.OVERRUN) {
       try {
         exchange.onMessage(message);
@@ -267,6 +280,8 @@ export function openRequestSocket(options: { readonly netns?: string | undefined
  */
 export function openEventSocket(options: {
   readonly netns?: string | undefined;
+  /** NETLINK_ROUTE by default. */
+  readonly protocol?: number;
   readonly groups: readonly number[];
   readonly receiveBufferBytes?: number | undefined;
   onMessage(message: Message): void;
@@ -275,7 +290,7 @@ export function openEventSocket(options: {
   onLost(): void;
 }): { close(): void } {
   const addon = nativeAddon();
-  const fd = openSocket(options.netns, options.receiveBufferBytes);
+  const fd = openSocket(options);
   for (const group of options.groups) {
     const joined = addon.netlinkJoin(fd, group);
     if (joined < 0) {
@@ -285,6 +300,9 @@ export function openEventSocket(options: {
   }
   const slab = new Uint8Array(slabBytes);
   const table = new Uint32Array(2 * datagramsPerWakeUp);
+  const overflow = overflowOf(() => {
+    if (watcher !== undefined) options.onLost();
+  });
   let watcher: Watcher | undefined = addon.watch(
     fd,
     watchHow.netlink,
@@ -301,8 +319,8 @@ export function openEventSocket(options: {
         });
       }
       options.onBatchEnd();
-      if (errno === ENOBUFS) options.onLost();
-      else if (errno !== 0)
+      overflow.wakeUp(errno);
+      if (errno !== 0 && errno !== ENOBUFS)
         throw new SystemCallError(`watching the kernel stopped (${errnoCode(errno)})`, errno);
     },
   );
@@ -314,8 +332,44 @@ export function openEventSocket(options: {
   };
 }
 
-function openSocket(netns: string | undefined, receiveBytes = receiveBufferBytes): number {
-  const fd = inNetns(netns, () => nativeAddon().netlinkSocket(receiveBytes, 2 * batchBytesMax));
+/**
+ * Calls `drained` once a socket that has overflowed is empty again. Polling is level-triggered, so
+ * a whole turn of the event loop without a wake-up says that there was nothing left to read.
+ */
+function overflowOf(drained: () => void): { wakeUp(errno: number): void } {
+  let wakeUps = 0;
+  let waiting = false;
+  function wait(): void {
+    const before = wakeUps;
+    setImmediate(() => {
+      setImmediate(() => {
+        if (wakeUps !== before) return wait();
+        waiting = false;
+        drained();
+      });
+    });
+  }
+  return {
+    wakeUp(errno) {
+      wakeUps++;
+      if (errno !== ENOBUFS || waiting) return;
+      waiting = true;
+      wait();
+    },
+  };
+}
+
+function openSocket(options: {
+  readonly netns?: string | undefined;
+  readonly protocol?: number;
+  readonly receiveBufferBytes?: number | undefined;
+}): number {
+  const {
+    netns,
+    protocol = NETLINK.ROUTE,
+    receiveBufferBytes: bytes = receiveBufferBytes,
+  } = options;
+  const fd = inNetns(netns, () => nativeAddon().netlinkSocket(protocol, bytes, 2 * batchBytesMax));
   if (fd < 0) throw new SystemCallError('cannot open a netlink socket', -fd);
   return fd;
 }
