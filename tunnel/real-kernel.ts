@@ -16,14 +16,14 @@ import { watchKernel } from './netlink/watch.js';
 export interface RealKernelOptions {
   /** Name (as `ip netns` has it) or path of a network namespace; the process's own by default. */
   readonly netns?: string;
-  /** Receive buffer of watchers in bytes; 8 MB by default, small values provoke losses. */
-  readonly eventBufferBytes?: number;
+  /** Receive buffer of every socket; 8 MB by default, small values provoke losses. */
+  readonly receiveBufferBytes?: number;
 }
 
 /** Opens the sockets; needs CAP_NET_ADMIN (and CAP_SYS_ADMIN to enter another namespace). */
 export function openKernel(options: RealKernelOptions = {}): Kernel {
-  const { netns } = options;
-  const socket = openRequestSocket({ netns });
+  const { netns, receiveBufferBytes } = options;
+  const socket = openRequestSocket({ netns, receiveBufferBytes });
   const sysctls = sysctlsOf(netns);
   const applier = createApplier({ socket, sysctls, netns });
   const watchers = new Set<{ close(): void }>();
@@ -55,7 +55,7 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
         netns,
         listener,
         linkNames,
-        receiveBufferBytes: options.eventBufferBytes,
+        receiveBufferBytes,
       });
       watchers.add(watcher);
       return {

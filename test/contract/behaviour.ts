@@ -25,7 +25,7 @@ export function behavioursOf(t: Test, bench: Bench): Behaviour {
   };
   return (name, body) =>
     void t.test(`${name} (${bench.name})`, async (t) => {
-      await wipe(kernel);
+      await wipe(bench);
       t.same(ownLines(await kernel.dump()), [], 'nothing of ours at the start');
       await body(t as unknown as Test, apply, refused);
     });

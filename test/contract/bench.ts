@@ -26,6 +26,8 @@ export const ours = 83;
 /** RTPROT_STATIC, of an administrator. */
 export const foreign = 4;
 export const nic = 'eth0';
+/** The other end of its cable, in a real namespace; named so that no machine has it. */
+const peerNic = 'contract-end';
 const nicAddresses = ['192.0.2.1/24', '2001:db8::1/64'];
 
 export interface Bench {
@@ -69,7 +71,7 @@ export function namespaceBench(t: Teardown): Bench {
   const namespace = createNamespace(t);
   vethPair(
     { namespace, device: nic, addresses: nicAddresses },
-    { namespace, device: 'eth1', addresses: [] },
+    { namespace, device: peerNic, addresses: [] },
   );
   const kernel = openKernel({ netns: namespace.name });
   t.teardown(() => kernel.close());
@@ -88,7 +90,7 @@ export function namespaceBench(t: Teardown): Bench {
       }
     },
     setNicUp: (up) => void namespace.ip(`link set ${nic} ${up ? 'up' : 'down'}`),
-    forgetful: () => openKernel({ netns: namespace.name, eventBufferBytes: 4096 }),
+    forgetful: () => openKernel({ netns: namespace.name, receiveBufferBytes: 4096 }),
     async overflow() {
       // In one turn of the event loop: nothing is read while the kernel announces all of it.
       namespace.ip(
@@ -162,8 +164,11 @@ export function lines(...objects: readonly Op['object'][]): readonly string[] {
 }
 
 /** Removes everything of ours, so that the next case starts from nothing. */
-export async function wipe(kernel: Kernel): Promise<void> {
+export async function wipe({ kernel, namespace }: Bench): Promise<void> {
   const state = await kernel.dump();
+  // Whatever goes wrong below: nothing is written to a namespace that this test did not make.
+  if (namespace !== undefined && !state.links.some(({ name }) => name === peerNic))
+    throw new Error(`the kernel that was opened is not the one of ${namespace.name}`);
   const links = state.links.filter(
     (link): link is OwnLink => link.kind !== 'other' && link.name.startsWith('sl'),
   );

@@ -9,6 +9,7 @@ import { parsePrefix as P } from '../../encap/prefix.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { needsRecreate } from '../../tunnel/link-kinds/index.js';
 import type { Test } from './behaviour.js';
+import { openKernel } from '../../tunnel/real-kernel.js';
 import {
   type Bench,
   addressOn,
@@ -26,7 +27,7 @@ export function realKernelOnly(t: Test, bench: Bench): void {
   const namespace = bench.namespace!;
 
   void t.test('iproute2 sees the devices and addresses as they were asked for', async (t) => {
-    await wipe(kernel);
+    await wipe(bench);
     await kernel.apply([vxlan4, vxlan6, addressOn('slv4a', 'fd00:1::/128')].map(set));
     const seen = namespace.ipJson<Link[]>('link', 'show', 'type', 'vxlan');
     t.match(
@@ -62,7 +63,7 @@ export function realKernelOnly(t: Test, bench: Bench): void {
   });
 
   void t.test('a feature that somebody gave a device of ours asks for a new one', async (t) => {
-    await wipe(kernel);
+    await wipe(bench);
     await kernel.apply([set(vxlan4)]);
     namespace.ip('link set slv4a type vxlan id 4242424 remote 198.51.100.1');
     const found = (await kernel.dump()).links.find((link) => link.name === 'slv4a');
@@ -75,7 +76,7 @@ export function realKernelOnly(t: Test, bench: Bench): void {
   });
 
   void t.test('an entry whose port somebody has overridden does not count as ours', async (t) => {
-    await wipe(kernel);
+    await wipe(bench);
     const fdb = {
       type: 'fdb',
       device: 'slv4a',
@@ -93,15 +94,47 @@ export function realKernelOnly(t: Test, bench: Bench): void {
   });
 
   void t.test('a route with a metric that ours never have is told apart from ours', async (t) => {
-    await wipe(kernel);
+    await wipe(bench);
     namespace.ip('route add 10.40.0.0/16 dev eth0 proto 83 metric 512 mtu 1400 advmss 1300');
     const [found] = (await kernel.dump()).routes.filter((route) => route.protocol === ours);
     t.same(found?.target, { kind: 'other', description: 'unicast with metric 8' });
-    await wipe(kernel);
+    await wipe(bench);
+  });
+
+  void t.test('outcomes are whole although the kernel dropped replies', async (t) => {
+    await wipe(bench);
+    const cramped = openKernel({ netns: namespace.name, receiveBufferBytes: 512 << 10 });
+    t.teardown(() => cramped.close());
+    await cramped.apply([set(vxlan4)]);
+    const outcomes = await cramped.apply(
+      Array.from({ length: 4000 }, (_, i) =>
+        set({
+          type: 'route',
+          prefix: P(`10.${i >> 8}.${i & 255}.0/24`),
+          table: 254,
+          metric: 512,
+          protocol: ours,
+          target: {
+            kind: 'unicast',
+            device: 'slv4a',
+            gateway: A('10.1.1.0'),
+            onlink: i % 100 === 0,
+            mtu: undefined,
+            preferredSource: undefined,
+          },
+        }),
+      ),
+    );
+    t.ok(
+      outcomes.every(
+        ({ failure }, i) => (failure?.code ?? 'ok') === (i % 100 === 0 ? 'ok' : 'ENETUNREACH'),
+      ),
+    );
+    t.equal((await cramped.dump()).routes.filter((route) => route.protocol === ours).length, 40);
   });
 
   void t.test('a dump while others change the table misses nothing that was there', async (t) => {
-    await wipe(kernel);
+    await wipe(bench);
     const stable = Array.from({ length: 3000 }, (_, i): RouteObject => ({
       type: 'route',
       prefix: P(`10.${i >> 8}.${i & 255}.0/24`),
@@ -128,7 +161,7 @@ export function realKernelOnly(t: Test, bench: Bench): void {
       dumps++;
     } while (!(await Promise.race([ended, Promise.resolve(false)])));
     t.ok(dumps > 0, `${dumps} dumps were whole`);
-    await wipe(kernel);
+    await wipe(bench);
   });
 }
 

@@ -125,6 +125,24 @@ export function writingCases(bench: Bench, behaviour: Behaviour): void {
     });
   });
 
+  behaviour('applies that overlap run one after the other', async (t, apply) => {
+    await apply(set(vxlan4), set(own4));
+    const halves = ['10.1', '10.2'].map((half) =>
+      Array.from({ length: 50 }, (_, i) => route(`${half}.${i}.0/24`, { kind: 'prohibit' })),
+    );
+    const [first, second, state] = await Promise.all([
+      apply(...halves[0]!.map(set), remove(halves[1]![0]!)),
+      apply(...halves[1]!.map(set), set(neighbour('10.1.1.0')), remove(halves[0]![0]!)),
+      kernel.dump(),
+    ]);
+    t.same([first, second], [undefined, undefined]);
+    t.ok(state.links.length > 1, 'a dump may run beside them');
+    t.same(
+      ownLines(await kernel.dump()),
+      lines(vxlan4, own4, neighbour('10.1.1.0'), ...halves.flat().slice(1)),
+    );
+  });
+
   behaviour('deleting what is gone succeeds', async (t, apply) => {
     await apply(...[...everything].reverse().map(remove));
     await apply(set(vxlan4), set(own4));

@@ -58,6 +58,8 @@ export function createApplier(parts: {
 }): Applier {
   const { socket, sysctls, netns } = parts;
   const writer = new MessageWriter(batchBytesMax);
+  /** One `apply` at a time: they share the buffer, and their order is the caller's. */
+  let line: Promise<unknown> = Promise.resolve();
 
   /** Looked up as needed, forgotten with each `apply`: an index means nothing after a re-create. */
   type Found = { readonly index: number; readonly link: LinkMessage } | undefined;
@@ -212,36 +214,42 @@ export function createApplier(parts: {
     }
   }
 
-  return {
-    async apply(ops) {
-      const failures = new Map<number, KernelFailure>();
-      const indexes = new Map<string, number>();
-      const indexOf = (name: string): number | Promise<number> =>
-        indexes.get(name) ??
-        findLink(name).then((found) => {
-          const index = found?.index ?? -1;
-          indexes.set(name, index);
-          return index;
-        });
-      let messagesMax = batchMessagesMax;
-      for (let at = 0; at < ops.length;) {
-        const op = ops[at]!;
-        if (op.object.type === 'link' || op.object.type === 'sysctl') {
-          const failed = await runSingle(op);
-          if (failed !== undefined) failures.set(at, failed);
-          if (op.object.type === 'link') indexes.delete(op.object.name);
-          at++;
-          continue;
-        }
-        try {
-          at = await runBatch(ops, { start: at, indexOf, messagesMax, failures });
-        } catch (error) {
-          // Every op may be run twice, so where replies were lost the batch is run again in pieces.
-          if (!(error instanceof LostRepliesError) || messagesMax === cautiousMessages) throw error;
-          messagesMax = cautiousMessages;
-        }
+  async function applyAll(ops: readonly Op[]): Promise<readonly OpOutcome[]> {
+    const failures = new Map<number, KernelFailure>();
+    const indexes = new Map<string, number>();
+    const indexOf = (name: string): number | Promise<number> =>
+      indexes.get(name) ??
+      findLink(name).then((found) => {
+        const index = found?.index ?? -1;
+        indexes.set(name, index);
+        return index;
+      });
+    let messagesMax = batchMessagesMax;
+    for (let at = 0; at < ops.length;) {
+      const op = ops[at]!;
+      if (op.object.type === 'link' || op.object.type === 'sysctl') {
+        const failed = await runSingle(op);
+        if (failed !== undefined) failures.set(at, failed);
+        if (op.object.type === 'link') indexes.delete(op.object.name);
+        at++;
+        continue;
       }
-      return ops.map((op, position) => ({ op, failure: failures.get(position) }));
+      try {
+        at = await runBatch(ops, { start: at, indexOf, messagesMax, failures });
+      } catch (error) {
+        // Every op may be run twice, so where replies were lost the batch is run again in pieces.
+        if (!(error instanceof LostRepliesError) || messagesMax === cautiousMessages) throw error;
+        messagesMax = cautiousMessages;
+      }
+    }
+    return ops.map((op, position) => ({ op, failure: failures.get(position) }));
+  }
+
+  return {
+    apply(ops) {
+      const turn = line.then(() => applyAll(ops));
+      line = turn.catch(() => undefined);
+      return turn;
     },
   };
 }
