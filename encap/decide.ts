@@ -8,15 +8,14 @@
  * the execution itself.
  */
 import type { Family } from './address.js';
-import type { ClusterNode, Snapshot } from './cluster.js';
+import type { ClusterNode, Rule, Snapshot } from './cluster.js';
 import { underlayAddress } from './cluster.js';
 import { candidates } from './feasible.js';
 import { innerMtu, overheadItems } from './mtu.js';
 import { pathLimits, pathMtu } from './path-mtu.js';
 import type { Prefix } from './prefix.js';
-import type { Site } from './relation.js';
 import { siteOf } from './relation.js';
-import type { RuleTrial } from './rules.js';
+import type { RulePair, RuleTrial } from './rules.js';
 import { ruleMismatch } from './rules.js';
 import type { Candidate, Decision, NextHop, OuterEnds, Step, Verdict } from './trail.js';
 import type { UnderlayTable } from './underlay/index.js';
@@ -66,8 +65,8 @@ export function decide(
   };
   const rule = ruleStep(snapshot, pair);
   trail.push(rule);
-  if (rule.result === 'deny' && rule.rule !== undefined)
-    return finish({ kind: 'deny', rule: rule.rule });
+  const denying = rule.deniedBack ?? (rule.result === 'deny' ? rule.rule : undefined);
+  if (denying !== undefined) return finish({ kind: 'deny', rule: denying });
 
   const context = { cluster: snapshot.cluster, local: snapshot.local, facts };
   const all = candidates({
@@ -159,19 +158,37 @@ function outerEnds(from: ClusterNode, owner: ClusterNode, family: Family): Outer
 
 type RuleStep = Extract<Step, { readonly name: 'rule' }>;
 
-function ruleStep(
-  snapshot: Snapshot,
-  pair: { readonly from: Site; readonly to: Site; readonly family: Family },
-): RuleStep {
+/**
+ * The first rule that matches. A pair whose way back is denied is denied as well: nothing could be
+ * answered, and the receiver, which has no way to the sender, would drop what arrives.
+ */
+function ruleStep(snapshot: Snapshot, pair: RulePair): RuleStep {
+  const { rules } = snapshot.cluster;
   const trials: RuleTrial[] = [];
-  for (const rule of snapshot.cluster.rules) {
+  const step = (rule: Rule | undefined, deniedBack: Rule | undefined): RuleStep => {
+    const result = deniedBack !== undefined ? 'deny' : (rule?.mode ?? 'auto');
+    const outcome = result === 'deny' ? 'decide' : 'pass';
+    return { name: 'rule', outcome, trials, rule, result, deniedBack };
+  };
+  for (const rule of rules) {
     const mismatch = ruleMismatch(rule, pair);
     trials.push({ rule, mismatch });
-    if (mismatch !== undefined) continue;
-    const outcome = rule.mode === 'deny' ? 'decide' : 'pass';
-    return { name: 'rule', outcome, trials, rule, result: rule.mode };
+    if (mismatch === undefined)
+      return step(rule, rule.mode === 'deny' ? undefined : denialOf(rules, backOf(pair)));
   }
-  return { name: 'rule', outcome: 'pass', trials, rule: undefined, result: 'auto' };
+  return step(undefined, denialOf(rules, backOf(pair)));
+}
+
+function backOf(pair: RulePair): RulePair {
+  return { from: pair.to, to: pair.from, family: pair.family };
+}
+
+/** The rule that denies a pair, if its first match does. */
+function denialOf(rules: readonly Rule[], pair: RulePair): Rule | undefined {
+  // Only a rule with a direction can say something else of the way back.
+  if (!rules.some((rule) => rule.mode === 'deny' && rule.between === undefined)) return undefined;
+  const first = rules.find((rule) => ruleMismatch(rule, pair) === undefined);
+  return first?.mode === 'deny' ? first : undefined;
 }
 
 /** `force` overrides beliefs, not what no packet can do: have no address, or no receiver. */

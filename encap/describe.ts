@@ -42,7 +42,8 @@ export function describeStep(step: Step): StepText {
       const overhead = ledger.overhead.map((item) => `${item.header} ${item.bytes}`).join(' + ');
       return {
         step: step.name,
-        summary: `${ledger.path}${overhead === '' ? '' : ` − (${overhead})`} = ${ledger.inner}`,
+        summary:
+          overhead === '' ? `${ledger.path}` : `${ledger.path} − (${overhead}) = ${ledger.inner}`,
         lines: ledger.limits.map(describeLimit),
       };
     }
@@ -191,6 +192,8 @@ function membershipLines(step: StepNamed<'membership'>): readonly string[] {
 }
 
 function ruleSummary(step: StepNamed<'rule'>): string {
+  if (step.deniedBack !== undefined)
+    return `${describeRule(step.deniedBack)} denies the way back: deny`;
   if (step.rule === undefined)
     return step.trials.length === 0
       ? 'no rules: auto'

@@ -103,6 +103,8 @@ export type Step =
       /** Undefined: no rule matched, the default `auto` applies. */
       readonly rule: Rule | undefined;
       readonly result: RuleResult;
+      /** The rule that denies the way back, which denies this way too. */
+      readonly deniedBack: Rule | undefined;
     }
   | {
       readonly name: 'feasible';

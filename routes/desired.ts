@@ -21,7 +21,7 @@ import type {
   RouteTarget,
 } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
-import { deviceNames, mainTable, metrics, routeProtocol } from './ownership.js';
+import { deviceNames, mainTable, metrics, pathMetric, routeProtocol } from './ownership.js';
 import { receivable } from './receive.js';
 import type { Rib } from './rib.js';
 import { linkLocalOf, tunnelAddress, vtepMac } from './vtep.js';
@@ -211,10 +211,10 @@ class Builder {
       case 'local':
         return;
       case 'deny':
-        this.#route({ prefix, metric: metrics.path, target: { kind: 'prohibit' } }, owner);
+        this.#route({ prefix, metric: pathMetric(prefix), target: { kind: 'prohibit' } }, owner);
         return;
       case 'unreachable':
-        this.#route({ prefix, metric: metrics.path, target: { kind: 'unreachable' } }, owner);
+        this.#route({ prefix, metric: pathMetric(prefix), target: { kind: 'unreachable' } }, owner);
         return;
       case 'forward':
         this.#forward(decision, verdict);
@@ -231,7 +231,7 @@ class Builder {
     const preferredSource = tunnelAddress(self, prefix.family);
     const base = { kind: 'unicast', mtu: verdict.mtu, preferredSource } as const;
     const add = (target: RouteTarget): void =>
-      this.#route({ prefix, metric: metrics.path, target }, peer.name);
+      this.#route({ prefix, metric: pathMetric(prefix), target }, peer.name);
     if (verdict.nextHop.kind !== 'tunnel') {
       const { via, device } = verdict.nextHop;
       if (via === undefined || device === undefined) return;

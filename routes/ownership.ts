@@ -2,14 +2,33 @@
  * What in a kernel is ours: one private route protocol number and a closed list of device names.
  * Nothing else is ever changed or deleted.
  */
+import { isLinkLocal } from '../encap/address.js';
+import type { InterfaceAddress, Prefix } from '../encap/prefix.js';
 import type { KernelState, LinkObject, OwnLink, RouteObject } from '../tunnel/kernel.js';
 
 /** `RTPROT_*` value of every route we make; unassigned in linux/rtnetlink.h and iproute2's rt_protos. */
 export const routeProtocol = 83;
 export const mainTable = 254;
 
-/** Metrics of the three layers of our routes; a smaller one wins. */
+/** Metrics of the three layers of our routes; a smaller one wins. Those of paths are spread. */
 export const metrics = { path: 512, ownBlock: 4096, pool: 8192 } as const;
+/** A power of two; path metrics are 512 to 1535. */
+const pathMetrics = 1024;
+
+/**
+ * The metric of a route to a peer, a function of its prefix alone. The kernel shares what IPv4
+ * routes have in common through a hash that looks at protocol, metric, preferred source and device
+ * but not at the gateway: with one metric, N routes of one device make one chain of N, and writing
+ * them costs the square. Spread metrics keep the chains short; they never compete, as each prefix
+ * has one route.
+ */
+export function pathMetric(prefix: Prefix): number {
+  // FNV-1a, 32 bits.
+  let hash = 0x811c9dc5;
+  for (const byte of prefix.bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  hash = Math.imul(hash ^ prefix.length, 0x01000193);
+  return metrics.path + ((hash >>> 16) & (pathMetrics - 1));
+}
 
 /** Outer family, then a slot letter where two devices may stand side by side during a change. */
 export const deviceNames = {
@@ -19,6 +38,11 @@ export const deviceNames = {
   sit4: 'slsit4',
   ip6tnl: 'slip6',
 } as const;
+
+/** The key (see `objectKey`) of the route to a peer's prefix. */
+export function pathRouteKey(prefix: Prefix): string {
+  return `route ${mainTable} ${prefix.text} metric ${pathMetric(prefix)}`;
+}
 
 const ownNames: ReadonlySet<string> = new Set([...Object.values(deviceNames), 'slv4b', 'slv6b']);
 
@@ -41,7 +65,7 @@ export function ownState(state: KernelState): KernelState {
   return {
     links,
     addresses: state.addresses.filter(
-      (entry) => devices.has(entry.device) && !isKernelMade(entry.address.address.bytes),
+      (entry) => devices.has(entry.device) && !isKernelMade(entry.address),
     ),
     neighbours: state.neighbours.filter((entry) => devices.has(entry.device)),
     fdb: state.fdb.filter((entry) => devices.has(entry.device)),
@@ -49,7 +73,13 @@ export function ownState(state: KernelState): KernelState {
   };
 }
 
-/** fe80::/10: made by the kernel from the MAC when the device comes up. */
-function isKernelMade(bytes: Uint8Array): boolean {
-  return bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+/**
+ * Made by the kernel when a device comes up: fe80::/10 from the MAC, and `::LOCAL/96` on `sit`
+ * devices (RFC 4213's automatic tunnelling).
+ */
+function isKernelMade({ address, length }: InterfaceAddress): boolean {
+  if (address.family === 4) return false;
+  return (
+    isLinkLocal(address) || (length === 96 && address.bytes.subarray(0, 12).every((b) => b === 0))
+  );
 }

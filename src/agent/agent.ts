@@ -226,7 +226,7 @@ export class Agent {
       from,
       ...(here
         ? {
-            desired: plan.desired,
+            desired: { ...plan.desired, objects: plan.objects },
             actual: await this.#actual(plan),
             guardNotes: await this.#foreignRules(plan),
           }

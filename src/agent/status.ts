@@ -1,5 +1,7 @@
 /** What `selvage status` shows: one frozen report, made from the last pass. */
+import { carriageKey } from '../../encap/mode.js';
 import type { Decision } from '../../encap/trail.js';
+import { pathRouteKey } from '../../routes/ownership.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
@@ -56,7 +58,7 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
     .map((decision): PeerStatus => {
       const { verdict, prefix, owner = '' } = decision;
       const forward = verdict.kind === 'forward' ? verdict : undefined;
-      const key = `route 254 ${prefix.text} metric 512`;
+      const key = pathRouteKey(prefix);
       const error = failed.get(key) ?? foreign.get(key) ?? failedPeers.get(owner);
       const state = foreign.has(key)
         ? 'foreign'
@@ -72,13 +74,24 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
         prefix: prefix.text,
         verdict: verdict.kind,
         mode: forward?.mode,
-        plane: forward === undefined || forward.mode === 'native' ? undefined : forward.plane,
+        plane: forward === undefined ? undefined : planeOf(plan, forward),
         outer: forward?.ends?.remote.text,
         mtu: forward?.mtu,
         state,
         error,
       };
     });
+}
+
+/** What carries the packets here: the process where this kernel cannot, whatever was declared. */
+function planeOf(
+  plan: NodePlan,
+  verdict: Extract<Decision['verdict'], { readonly kind: 'forward' }>,
+): string | undefined {
+  if (verdict.mode === 'native') return undefined;
+  const key = carriageKey(verdict.carriage);
+  const here = plan.desired.userspace.some((carriage) => carriageKey(carriage) === key);
+  return here ? 'userspace' : verdict.plane;
 }
 
 export function passSummary(pass: PassReport, at: Date): NonNullable<StatusReport['lastPass']> {

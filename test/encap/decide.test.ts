@@ -289,13 +289,15 @@ t.test('rules are tried in order, by selectors and by relations', (t) => {
     'native, MTU 9001',
     'family 6 only',
   );
+  const backwards = { from: { subnets: [parsePrefix('10.0.1.2/32')] } };
   t.equal(
-    verdict(
-      pair(aws, { rules: [{ from: { subnets: [parsePrefix('10.0.1.2/32')] }, mode: 'deny' }] }),
-    ),
+    verdict(pair(aws, { rules: [{ ...backwards, mode: 'vxlan' }] })),
     'native, MTU 9001',
     'from is not the sender',
   );
+  const denied = ask(pair(aws, { rules: [{ ...backwards, mode: 'deny' }] }), 'a', 'b');
+  t.equal(describeVerdict(denied.verdict), 'denied by rule rule-1', 'the way back is denied');
+  t.match(describeStep(stepOf(denied, 'rule')!).summary, /rule-1 .* denies the way back/);
   t.end();
 });
 

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { loadClusterFile } from '../../src/config/index.js';
 import { agentRequest } from '../../src/agent/client.js';
+import { parsePrefix } from '../../encap/prefix.js';
+import { pathMetric } from '../../routes/ownership.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { AgentFolder, eventually } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
@@ -78,7 +80,7 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
         "a route's MTU",
         () =>
           a.ip(
-            'route replace 10.64.2.0/24 via 10.64.2.0 dev slv4a onlink proto 83 metric 512 mtu 1000 src 10.64.1.0',
+            `route replace 10.64.2.0/24 via 10.64.2.0 dev slv4a onlink proto 83 metric ${pathMetric(parsePrefix('10.64.2.0/24'))} mtu 1000 src 10.64.1.0`,
           ),
       ],
       [

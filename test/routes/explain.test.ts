@@ -17,7 +17,7 @@ import { desiredState } from '../../routes/desired.js';
 import type { ActualState } from '../../routes/diff.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { explain } from '../../routes/explain.js';
-import { routeProtocol } from '../../routes/ownership.js';
+import { pathRouteKey, routeProtocol } from '../../routes/ownership.js';
 import { Rib } from '../../routes/rib.js';
 import { terminalFor } from '../../src/cli/terminal.js';
 import { renderExplain } from '../../src/cli/render/explain.js';
@@ -257,7 +257,7 @@ t.test('desired against actual', (t) => {
     'fdb slv4a 02:56:5a:85:88:f3': 'match',
     'neighbour slv4a 10.64.21.0': 'match',
     'sysctl net/ipv4/conf/slv4a/rp_filter': 'match',
-    'route 254 10.64.21.0/24 metric 512': 'match',
+    [pathRouteKey(parsePrefix('10.64.21.0/24'))]: 'match',
   });
 
   const without = (type: DesiredObject['type']) =>

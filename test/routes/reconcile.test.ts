@@ -6,7 +6,12 @@ import { nodeTable, withNode, withoutNode } from '../../encap/node-table.js';
 import { parsePrefix } from '../../encap/prefix.js';
 import { applyChanges } from '../../routes/apply.js';
 import { diff } from '../../routes/diff.js';
-import { isOwnDeviceName, routeProtocol } from '../../routes/ownership.js';
+import {
+  isOwnDeviceName,
+  pathMetric,
+  pathRouteKey,
+  routeProtocol,
+} from '../../routes/ownership.js';
 import type { Clock, PassReport } from '../../routes/reconciler.js';
 import { Reconciler, readSysctls } from '../../routes/reconciler.js';
 import { Rib } from '../../routes/rib.js';
@@ -235,7 +240,7 @@ t.test(
         ['e', '172.20.0.5', 1380, []],
       ],
     );
-    t.match(plan.objects.get('route 254 10.64.3.0/24 metric 512'), {
+    t.match(plan.objects.get(pathRouteKey(parsePrefix('10.64.3.0/24'))), {
       target: { device: 'slip4', gateway: undefined, mtu: 1426 },
     });
   },
@@ -267,7 +272,7 @@ t.test('a route key that somebody else holds is reported and left alone', async 
     type: 'route',
     prefix: parsePrefix('10.64.2.0/24'),
     table: 254,
-    metric: 512,
+    metric: pathMetric(parsePrefix('10.64.2.0/24')),
     protocol: 4,
     target: { kind: 'blackhole' },
   };
@@ -275,7 +280,7 @@ t.test('a route key that somebody else holds is reported and left alone', async 
   const { changes, foreign, plan } = await planAndDiff(kernel, hybrid, 'a');
   t.same(
     foreign.map((entry) => entry.key),
-    ['route 254 10.64.2.0/24 metric 512'],
+    [pathRouteKey(parsePrefix('10.64.2.0/24'))],
   );
   await applyChanges(kernel, changes, plan.desired.peers);
   t.match(
