@@ -125,9 +125,10 @@ export function sameSubject(a: Site, b: Site, subject: RelationSubject, family: 
 /** The link between two zones; one that names both zones beats one that names providers. */
 export function linkBetween(cluster: Cluster, a: Zone, b: Zone): Link | undefined {
   let index = linkIndex.get(cluster.links);
-  if (index === undefined) linkIndex.set(cluster.links, (index = new Map()));
+  if (index === undefined)
+    linkIndex.set(cluster.links, (index = new Map<Zone, Map<Zone, Link | null>>()));
   let row = index.get(a);
-  if (row === undefined) index.set(a, (row = new Map()));
+  if (row === undefined) index.set(a, (row = new Map<Zone, Link | null>()));
   const known = row.get(b);
   if (known !== undefined) return known ?? undefined;
   let best: Link | undefined;

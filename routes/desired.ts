@@ -282,14 +282,11 @@ class Builder {
     return { gateway, onlink: inner === 4 };
   }
 
-  #route(
-    route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>,
-    peer: string | undefined = undefined,
-  ): void {
+  #route(route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>, peer?: string): void {
     this.#add({ type: 'route', table: mainTable, protocol: routeProtocol, ...route }, peer);
   }
 
-  #add(object: DesiredObject, peer: string | undefined = undefined): void {
+  #add(object: DesiredObject, peer?: string): void {
     const key = objectKey(object);
     this.#objects.set(key, object);
     if (peer !== undefined) this.#peers.set(key, peer);

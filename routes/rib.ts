@@ -97,7 +97,7 @@ export class Rib {
     for (const prefix of this.#byOwner.get(name) ?? []) {
       const decision = this.#decisions.get(prefix.text);
       // The prefix may have moved to another node in the same update.
-      if (decision === undefined || decision.owner !== name) continue;
+      if (decision?.owner !== name) continue;
       this.#count(decision, -1);
       this.#decisions.delete(prefix.text);
       this.#tables[prefix.family].delete(prefix);

@@ -202,7 +202,9 @@ export class Agent {
   #foreignRules(plan: NodePlan): Promise<readonly string[]> {
     return this.#options.runtime
       .foreignRules(plan.guard)
-      .catch((error: Error) => [`cannot read the packet-filter rules of others: ${error.message}`]);
+      .catch((error: unknown) => [
+        `cannot read the packet-filter rules of others: ${error instanceof Error ? error.message : String(error)}`,
+      ]);
   }
 
   async #actual(plan: NodePlan): Promise<ActualState> {

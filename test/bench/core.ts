@@ -44,7 +44,7 @@ class MapsByLength {
   set(network: number, length: number, value: number): void {
     let map = this.#maps.get(length);
     if (map === undefined) {
-      this.#maps.set(length, (map = new Map()));
+      this.#maps.set(length, (map = new Map<number, number>()));
       this.#lengths.push(length);
       this.#lengths.sort((a, b) => b - a);
     }

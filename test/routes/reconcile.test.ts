@@ -397,12 +397,12 @@ t.test(
   'the reconciler: nothing before sync, repair on the event, quiet when all is well',
   async (t) => {
     const kernel = kernelOf(hybrid, 'a');
-    let cluster: Cluster | undefined;
-    const { reports, clock, reconciler } = reconcilerOn(kernel, () => cluster);
+    const store: { current?: Cluster } = {};
+    const { reports, clock, reconciler } = reconcilerOn(kernel, () => store.current);
     reconciler.start();
     await clock.advance(1000);
     t.equal(kernel.log.length, 0, 'no plan, no writes');
-    cluster = hybrid;
+    store.current = hybrid;
     reconciler.trigger('configuration changed');
     await clock.advance(1000);
     const settled = ours(kernel).join('\n');
@@ -427,7 +427,7 @@ t.test(
     await clock.advance(200);
     t.equal(ours(kernel).join('\n'), settled, 'a deleted device comes back with everything on it');
     const [link] = (await kernel.dump()).links.filter((entry) => entry.kind === 'vxlan');
-    kernel.outside([{ verb: 'set', object: { ...link!, mtu: 1300 } as never }]);
+    kernel.outside([{ verb: 'set', object: { ...link!, mtu: 1300 } }]);
     kernel.outside([
       {
         verb: 'set',
