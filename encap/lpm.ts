@@ -1,12 +1,12 @@
 /**
  * Longest-prefix match, the one trie of the house.
  *
- * A multibit trie with a stride of eight: one node a byte of the address. Inside a node the
- * prefixes that end there form a complete binary heap (index 1 is the node's empty prefix, index
- * 256 + byte a full byte; parent = index >> 1), after Knuth's allotment routing table: `best[i]`
- * holds the longest prefix that covers heap position i, so a lookup reads one slot a byte and an
- * update touches only the positions below it. Nodes with few prefixes keep no `best` table and
- * walk up the heap instead, since sparse IPv6 tables would otherwise cost 4 KiB a node.
+ * A multibit trie with a stride of eight: one node a byte of the address. Inside a node, a prefix
+ * that ends there is a position of a binary heap, after Knuth's allotment routing table: index 1 is
+ * the empty prefix, index 256 + byte a full byte, and parent = index >> 1, so a longer prefix has the
+ * larger index. A node with few prefixes holds them in a short list, longest first; one with many
+ * holds, for each of the 256 bytes, the longest prefix that covers it. Children likewise: a short list
+ * or a table. Sparse IPv6 tables would otherwise cost kilobytes a node, and dense IPv4 ones a search.
  *
  * Lookups take the bytes of a packet as they are.
  */
@@ -16,17 +16,24 @@ import type { Prefix } from './prefix.js';
 
 interface Entry<T> {
   readonly prefix: Prefix;
+  /** Position in the heap of the node it ends in. */
+  readonly index: number;
   value: T;
 }
 
 interface Node<T> {
-  /** Prefixes that end in this node, by heap index. */
-  readonly own: Map<number, Entry<T>>;
+  /** Prefixes that end in this node, longest first. */
+  own: Entry<T>[];
+  /** The longest of `own` that covers each byte, once there are many. */
   best: (Entry<T> | undefined)[] | undefined;
-  readonly children: Map<number, Node<T>>;
+  childBytes: number[];
+  childNodes: Node<T>[];
+  /** By byte, once there are many. */
+  children: (Node<T> | undefined)[] | undefined;
 }
 
-const denseThreshold = 6;
+/** Above this a list becomes a table; it stays one. */
+const listMax = 6;
 
 export class Lpm<T> {
   readonly family: Family;
@@ -44,30 +51,32 @@ export class Lpm<T> {
   set(prefix: Prefix, value: T): void {
     this.#check(prefix);
     const { node, index } = this.#locate(prefix, true)!;
-    const existing = node.own.get(index);
+    const existing = find(node, index);
     if (existing !== undefined) {
       existing.value = value;
       return;
     }
-    const entry: Entry<T> = { prefix, value };
-    node.own.set(index, entry);
+    const entry: Entry<T> = { prefix, index, value };
+    const position = node.own.findIndex((other) => other.index < index);
+    node.own.splice(position < 0 ? node.own.length : position, 0, entry);
     this.#size++;
-    if (node.best !== undefined) allot(node.best, index, coveringOwn(node, index >> 1), entry);
-    else if (node.own.size > denseThreshold) node.best = allotAll(node);
+    if (node.best !== undefined) fill(node, index);
+    else if (node.own.length > listMax) {
+      node.best = new Array<Entry<T> | undefined>(256).fill(undefined);
+      fill(node, 1);
+    }
   }
 
   delete(prefix: Prefix): boolean {
     this.#check(prefix);
     const found = this.#locate(prefix, false);
-    const entry = found?.node.own.get(found.index);
+    const entry = found && find(found.node, found.index);
     if (found === undefined || entry === undefined) return false;
     const { node, index } = found;
-    node.own.delete(index);
+    node.own.splice(node.own.indexOf(entry), 1);
     this.#size--;
-    if (node.best !== undefined) {
-      if (node.own.size === 0) node.best = undefined;
-      else allot(node.best, index, entry, coveringOwn(node, index >> 1));
-    }
+    if (node.own.length === 0) node.best = undefined;
+    if (node.best !== undefined) fill(node, index);
     this.#prune(prefix);
     return true;
   }
@@ -76,7 +85,7 @@ export class Lpm<T> {
   get(prefix: Prefix): T | undefined {
     if (prefix.family !== this.family) return undefined;
     const found = this.#locate(prefix, false);
-    return found?.node.own.get(found.index)?.value;
+    return found && find(found.node, found.index)?.value;
   }
 
   /** The value of the longest prefix that holds the address at `offset` of `bytes`. */
@@ -92,8 +101,8 @@ export class Lpm<T> {
   *entries(): IterableIterator<[Prefix, T]> {
     const stack = [this.#root];
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      for (const entry of node.own.values()) yield [entry.prefix, entry.value];
-      stack.push(...node.children.values());
+      for (const entry of node.own) yield [entry.prefix, entry.value];
+      stack.push(...node.childNodes);
     }
   }
 
@@ -103,11 +112,9 @@ export class Lpm<T> {
     let node: Node<T> | undefined = this.#root;
     for (let i = 0; i < depth && node !== undefined; i++) {
       const byte = bytes[offset + i]!;
-      const best = node.best;
-      const here: Entry<T> | undefined =
-        best !== undefined ? best[256 + byte] : coveringOwn(node, 256 + byte);
+      const here = node.best === undefined ? covering(node, byte) : node.best[byte];
       if (here !== undefined) found = here;
-      node = node.children.get(byte);
+      node = child(node, byte);
     }
     return found;
   }
@@ -118,13 +125,13 @@ export class Lpm<T> {
     let node = this.#root;
     for (let i = 0; i < last; i++) {
       const byte = prefix.bytes[i]!;
-      let child = node.children.get(byte);
-      if (child === undefined) {
+      let next = child(node, byte);
+      if (next === undefined) {
         if (!create) return undefined;
-        child = newNode();
-        node.children.set(byte, child);
+        next = newNode();
+        adopt(node, byte, next);
       }
-      node = child;
+      node = next;
     }
     const bits = prefix.length - last * 8;
     return { node, index: (1 << bits) | (prefix.bytes[last]! >> (8 - bits)) };
@@ -134,16 +141,15 @@ export class Lpm<T> {
   #prune(prefix: Prefix): void {
     const path: { parent: Node<T>; byte: number }[] = [];
     let node: Node<T> | undefined = this.#root;
-    for (let i = 0; i * 8 < prefix.length - 8; i++) {
+    for (let i = 0; i * 8 < prefix.length - 8 && node !== undefined; i++) {
       const byte = prefix.bytes[i]!;
       path.push({ parent: node, byte });
-      node = node.children.get(byte);
-      if (node === undefined) break;
+      node = child(node, byte);
     }
     for (const { parent, byte } of path.reverse()) {
-      const child = parent.children.get(byte);
-      if (child === undefined || child.own.size > 0 || child.children.size > 0) return;
-      parent.children.delete(byte);
+      const last = child(parent, byte);
+      if (last === undefined || last.own.length > 0 || last.childNodes.length > 0) return;
+      disown(parent, byte);
     }
   }
 
@@ -154,35 +160,52 @@ export class Lpm<T> {
 }
 
 function newNode<T>(): Node<T> {
-  return { own: new Map(), best: undefined, children: new Map() };
+  return { own: [], best: undefined, childBytes: [], childNodes: [], children: undefined };
 }
 
-/** The longest prefix of the node at or above a heap index. */
-function coveringOwn<T>(node: Node<T>, index: number): Entry<T> | undefined {
-  if (node.own.size === 0) return undefined;
-  for (let i = index; i > 0; i >>= 1) {
-    const entry = node.own.get(i);
-    if (entry !== undefined) return entry;
-  }
+function find<T>(node: Node<T>, index: number): Entry<T> | undefined {
+  return node.own.find((entry) => entry.index === index);
+}
+
+/** Does a heap position cover a byte? Both are brought to the same depth of the heap. */
+function covers(index: number, byte: number): boolean {
+  return (256 + byte) >> (Math.clz32(index) - 23) === index;
+}
+
+function covering<T>(node: Node<T>, byte: number): Entry<T> | undefined {
+  for (const entry of node.own) if (covers(entry.index, byte)) return entry;
   return undefined;
 }
 
-/** Hands the positions below `index` that held `from` over to `to`. */
-function allot<T>(
-  best: (Entry<T> | undefined)[],
-  index: number,
-  from: Entry<T> | undefined,
-  to: Entry<T> | undefined,
-): void {
-  if (best[index] !== from) return;
-  best[index] = to;
-  if (index >= 256) return;
-  allot(best, index * 2, from, to);
-  allot(best, index * 2 + 1, from, to);
+/** Works out again which prefix is best for every byte that a heap position covers. */
+function fill<T>(node: Node<T>, index: number): void {
+  const shift = Math.clz32(index) - 23;
+  const first = (index << shift) - 256;
+  for (let byte = first; byte < first + (1 << shift); byte++)
+    node.best![byte] = covering(node, byte);
 }
 
-function allotAll<T>(node: Node<T>): (Entry<T> | undefined)[] {
-  const best = new Array<Entry<T> | undefined>(512).fill(undefined);
-  for (let i = 1; i < 512; i++) best[i] = node.own.get(i) ?? best[i >> 1];
-  return best;
+function child<T>(node: Node<T>, byte: number): Node<T> | undefined {
+  if (node.children !== undefined) return node.children[byte];
+  const position = node.childBytes.indexOf(byte);
+  return position < 0 ? undefined : node.childNodes[position];
+}
+
+function adopt<T>(node: Node<T>, byte: number, next: Node<T>): void {
+  node.childBytes.push(byte);
+  node.childNodes.push(next);
+  if (node.children !== undefined) {
+    node.children[byte] = next;
+  } else if (node.childBytes.length > listMax) {
+    node.children = new Array<Node<T> | undefined>(256).fill(undefined);
+    for (const [position, each] of node.childBytes.entries())
+      node.children[each] = node.childNodes[position];
+  }
+}
+
+function disown<T>(node: Node<T>, byte: number): void {
+  const position = node.childBytes.indexOf(byte);
+  node.childBytes.splice(position, 1);
+  node.childNodes.splice(position, 1);
+  if (node.children !== undefined) node.children[byte] = undefined;
 }
