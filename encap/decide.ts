@@ -10,9 +10,8 @@
 import type { Family } from './address.js';
 import type { ClusterNode, Rule, Snapshot } from './cluster.js';
 import { underlayAddress } from './cluster.js';
-import { candidates } from './feasible.js';
-import { innerMtu, overheadItems } from './mtu.js';
-import { pathLimits, pathMtu } from './path-mtu.js';
+import type { AssessmentMemo } from './feasible.js';
+import { assessAll } from './feasible.js';
 import type { Prefix } from './prefix.js';
 import { siteOf } from './relation.js';
 import type { RulePair, RuleTrial } from './rules.js';
@@ -31,6 +30,8 @@ export interface Question {
 export interface DecideOptions {
   /** The underlay facts to believe; the built-in table unless a what-if asks otherwise. */
   readonly facts?: UnderlayTable;
+  /** Shared by the decisions of one sender, see `AssessmentMemo`. */
+  readonly memo?: AssessmentMemo;
 }
 
 export function decide(
@@ -50,7 +51,7 @@ export function decide(
   });
 
   const own = owner?.name === from.name;
-  trail.push({ name: 'local', outcome: own ? 'decide' : 'pass', owner: owner?.name });
+  trail.push(own ? localDecides : localPasses);
   if (own) return finish({ kind: 'local' });
 
   const membership = membershipStep(from, owner);
@@ -68,27 +69,32 @@ export function decide(
   const denying = rule.deniedBack ?? (rule.result === 'deny' ? rule.rule : undefined);
   if (denying !== undefined) return finish({ kind: 'deny', rule: denying });
 
-  const context = { cluster: snapshot.cluster, local: snapshot.local, facts };
-  const all = candidates({
-    ...context,
-    from: pair.from,
-    to: pair.to,
-    inner: prefix.family,
-    ends: membership.ends,
-    wanted: rule.result,
-    rule: rule.rule,
-  });
-  const feasible = all.find((candidate) => candidate.exclusions.length === 0);
-  const forced = feasible === undefined && rule.rule?.force === true;
-  const chosen = feasible ?? (forced ? all.find((entry) => forceable(entry)) : undefined);
+  const assessment = assessAll(
+    {
+      cluster: snapshot.cluster,
+      local: snapshot.local,
+      facts,
+      from: pair.from,
+      to: pair.to,
+      inner: prefix.family,
+      ends: membership.ends,
+      wanted: rule.result,
+      rule: rule.rule,
+    },
+    options.memo,
+  );
+  const { candidates, chosen, forced } = assessment;
   trail.push({
     name: 'feasible',
     outcome: chosen === undefined ? 'decide' : 'exclude',
-    candidates: all,
+    pair: { from: from.name, to: owner.name },
+    candidates,
     chosen,
-    forced: forced && chosen !== undefined,
+    forced,
   });
-  if (chosen === undefined) return finish({ kind: 'unreachable', reason: 'no-mode' });
+  const ledger = chosen?.ledger;
+  if (chosen === undefined || ledger === undefined)
+    return finish({ kind: 'unreachable', reason: 'no-mode' });
 
   const ends = membership.ends.find((entry) => entry.family === chosen.carriage.outer)!;
   const nextHop = nextHopFor(snapshot, { from, chosen, ends });
@@ -99,18 +105,7 @@ export function decide(
   });
   if (nextHop === undefined) return finish({ kind: 'unreachable', reason: 'no-underlay-route' });
 
-  const limits = pathLimits(context, {
-    from: pair.from,
-    to: pair.to,
-    family: chosen.carriage.outer,
-  });
-  const path = pathMtu(limits);
-  const mtu = innerMtu(path, chosen.carriage);
-  trail.push({
-    name: 'mtu',
-    outcome: 'decide',
-    ledger: { limits, path, overhead: overheadItems(chosen.carriage), inner: mtu },
-  });
+  trail.push({ name: 'mtu', outcome: 'decide', ledger });
   return finish({
     kind: 'forward',
     mode: chosen.carriage.mode,
@@ -118,9 +113,12 @@ export function decide(
     plane: chosen.plane,
     ends: chosen.carriage.mode === 'native' ? undefined : ends,
     nextHop,
-    mtu,
+    mtu: ledger.inner,
   });
 }
+
+const localPasses: Step = Object.freeze({ name: 'local', outcome: 'pass' });
+const localDecides: Step = Object.freeze({ name: 'local', outcome: 'decide' });
 
 type MembershipStep = Extract<Step, { readonly name: 'membership' }>;
 
@@ -189,18 +187,6 @@ function denialOf(rules: readonly Rule[], pair: RulePair): Rule | undefined {
   if (!rules.some((rule) => rule.mode === 'deny' && rule.between === undefined)) return undefined;
   const first = rules.find((rule) => ruleMismatch(rule, pair) === undefined);
   return first?.mode === 'deny' ? first : undefined;
-}
-
-/** `force` overrides beliefs, not what no packet can do: have no address, or no receiver. */
-function forceable(candidate: Candidate): boolean {
-  return candidate.exclusions.every(
-    (exclusion) =>
-      exclusion.code !== 'rule' &&
-      exclusion.code !== 'no-outer-address' &&
-      exclusion.code !== 'public' &&
-      exclusion.code !== 'mtu' &&
-      !(exclusion.code === 'accepts' && exclusion.plane === 'none'),
-  );
 }
 
 function nextHopFor(

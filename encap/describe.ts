@@ -5,7 +5,7 @@
 import type { Link, Rule, SourceRef } from './cluster.js';
 import type { Mismatch } from './rules.js';
 import type { Carriage } from './mode.js';
-import type { Candidate, Exclusion, MtuLimit, Step, Verdict } from './trail.js';
+import type { Candidate, Exclusion, MtuLimit, PairNames, Step, Verdict } from './trail.js';
 import type { Fact, Need } from './underlay/fact.js';
 
 export interface StepText {
@@ -33,7 +33,7 @@ export function describeStep(step: Step): StepText {
           step.chosen === undefined
             ? 'no mode is left'
             : `${describeCarriage(step.chosen.carriage)}${step.forced ? ', forced by the rule against the facts below' : ''}`,
-        lines: step.candidates.flatMap((candidate) => candidateLines(candidate, step.chosen)),
+        lines: step.candidates.flatMap((candidate) => candidateLines(candidate, step)),
       };
     case 'next-hop':
       return { step: step.name, summary: nextHopSummary(step), lines: [] };
@@ -91,7 +91,7 @@ export function describeRule(rule: Rule): string {
   return `${rule.name} (${describeSource(rule.source)})`;
 }
 
-export function describeExclusion(exclusion: Exclusion): string {
+export function describeExclusion(exclusion: Exclusion, pair: PairNames): string {
   switch (exclusion.code) {
     case 'rule':
       return `rule ${exclusion.rule.name} asks for ${exclusion.wanted}`;
@@ -99,11 +99,11 @@ export function describeExclusion(exclusion: Exclusion): string {
       return `no IPv${exclusion.family} underlay address on both ends`;
     case 'provider-forbids':
     case 'unconfirmed':
-      return `${exclusion.end} (${exclusion.provider}): ${describeFact(exclusion.fact)}`;
+      return `${pair[exclusion.end]} (${exclusion.provider}): ${describeFact(exclusion.fact)}`;
     case 'switch':
-      return `${exclusion.end}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}: ${describeFact(exclusion.fact)}`;
+      return `${pair[exclusion.end]}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}: ${describeFact(exclusion.fact)}`;
     case 'firewall':
-      return `${exclusion.end}: its firewall blocks ${exclusion.traffic}`;
+      return `${pair[exclusion.end]}: its firewall blocks ${exclusion.traffic}`;
     case 'other-subnet':
       return `the nodes are in different subnets: ${describeFact(exclusion.fact)}`;
     case 'foreign-fabric':
@@ -111,11 +111,11 @@ export function describeExclusion(exclusion: Exclusion): string {
     case 'link':
       return `${describeLink(exclusion.link)} carries only ${exclusion.link.modes?.join(', ')}`;
     case 'public':
-      return `${exclusion.remote.text} is a public address: it would travel unencrypted over the internet, and no link says allowPublic`;
+      return `${pair.to} has only a public address: packets would travel unencrypted over the internet, and no link says allowPublic`;
     case 'accepts':
       return exclusion.plane === 'none'
-        ? `${exclusion.end} cannot receive it`
-        : `${exclusion.end} does it in userspace only, which auto passes over`;
+        ? `${pair[exclusion.end]} cannot receive it`
+        : `${pair[exclusion.end]} does it in userspace only, which auto passes over`;
     case 'mtu':
       return `only ${exclusion.mtu} bytes would be left, below ${exclusion.minimum}`;
   }
@@ -209,18 +209,21 @@ function ruleLines(step: StepNamed<'rule'>): readonly string[] {
   );
 }
 
-function candidateLines(candidate: Candidate, chosen: Candidate | undefined): readonly string[] {
+function candidateLines(candidate: Candidate, step: StepNamed<'feasible'>): readonly string[] {
+  const { chosen, pair } = step;
   const name = `${describeCarriage(candidate.carriage)} (+${candidate.overheadBytes} B)`;
   if (candidate === chosen)
     return [
       `✓ ${name}: chosen`,
       ...[...new Set(candidate.facts)].map((fact) => `    ${describeFact(fact)}`),
-      ...candidate.exclusions.map((exclusion) => `    against: ${describeExclusion(exclusion)}`),
+      ...candidate.exclusions.map(
+        (exclusion) => `    against: ${describeExclusion(exclusion, pair)}`,
+      ),
     ];
   if (candidate.exclusions.length === 0) return [`· ${name}: possible, but costs more`];
   return [
     `✗ ${name}: excluded`,
-    ...candidate.exclusions.map((exclusion) => `    ${describeExclusion(exclusion)}`),
+    ...candidate.exclusions.map((exclusion) => `    ${describeExclusion(exclusion, pair)}`),
   ];
 }
 

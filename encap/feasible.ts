@@ -6,12 +6,12 @@ import type { Family } from './address.js';
 import type { Cluster, LocalFacts, Rule } from './cluster.js';
 import type { Carriage, Plane, RuleResult } from './mode.js';
 import { carriageKey } from './mode.js';
-import type { PathMtu } from './mtu.js';
-import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes } from './mtu.js';
+import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes, overheadItems } from './mtu.js';
+import type { PathContext, PathEnds } from './path-mtu.js';
 import { pathLimits, pathMtu } from './path-mtu.js';
 import type { Site } from './relation.js';
 import { adjacent, linkBetween, sameSubject } from './relation.js';
-import type { Candidate, Exclusion, OuterEnds } from './trail.js';
+import type { Candidate, Exclusion, MtuLedger, OuterEnds } from './trail.js';
 import type { Fact, FirewallClass, Passage, UnderlayFacts } from './underlay/fact.js';
 import type { UnderlayTable } from './underlay/index.js';
 
@@ -44,36 +44,89 @@ function shapesFor(inner: Family): readonly Carriage[] {
   return all.map((carriage) => Object.freeze(carriage));
 }
 
-/** All candidates of an (inner) family, cheapest first, each with what excludes it. */
-export function candidates(question: FeasibleQuestion): readonly Candidate[] {
-  const ways = { 4: wayOver(question, 4), 6: wayOver(question, 6) };
-  return shapes[question.inner].map((carriage) => assess(question, carriage, ways[carriage.outer]));
+/** All candidates of an (inner) family, cheapest first, and the one that is left. */
+export interface Assessment {
+  readonly candidates: readonly Candidate[];
+  /** Undefined: none is left. */
+  readonly chosen: Candidate | undefined;
+  /** The rule said `force` and the chosen one has exclusions. */
+  readonly forced: boolean;
 }
 
-/** What all candidates with an outer (or bare) header of one family have in common. */
+/**
+ * Assessments of one sender, by what they depend on. Peers of a kind (one zone, equal switches,
+ * the same relation to the sender) share one, so a fleet costs as much as its kinds. Valid while
+ * the sender, the rules, zones, links, facts and local facts stay the same.
+ */
+export class AssessmentMemo {
+  readonly #byRule = new Map<Rule | undefined, Map<string, Assessment>>();
+
+  get(question: FeasibleQuestion, ways: Ways, work: () => Assessment): Assessment {
+    const { to, rule, inner } = question;
+    let kinds = this.#byRule.get(rule);
+    if (kinds === undefined) this.#byRule.set(rule, (kinds = new Map<string, Assessment>()));
+    const key = `${to.kind} ${inner} ${wayKey(ways[4])} ${wayKey(ways[6])}`;
+    let known = kinds.get(key);
+    if (known === undefined) kinds.set(key, (known = work()));
+    return known;
+  }
+}
+
+export function assessAll(question: FeasibleQuestion, memo?: AssessmentMemo): Assessment {
+  const ways = { 4: wayOver(question, 4), 6: wayOver(question, 6) };
+  const work = (): Assessment => {
+    const candidates = shapes[question.inner].map((carriage) =>
+      assess(question, carriage, ways[carriage.outer]),
+    );
+    const feasible = candidates.find((candidate) => candidate.exclusions.length === 0);
+    const forced = feasible === undefined && question.rule?.force === true;
+    const chosen = feasible ?? (forced ? candidates.find(forceable) : undefined);
+    return { candidates, chosen, forced: forced && chosen !== undefined };
+  };
+  return memo === undefined ? work() : memo.get(question, ways, work);
+}
+
+/** `force` overrides beliefs, not what no packet can do: have no address, or no receiver. */
+function forceable(candidate: Candidate): boolean {
+  return candidate.exclusions.every(
+    (exclusion) =>
+      exclusion.code !== 'rule' &&
+      exclusion.code !== 'no-outer-address' &&
+      exclusion.code !== 'public' &&
+      exclusion.code !== 'mtu' &&
+      !(exclusion.code === 'accepts' && exclusion.plane === 'none'),
+  );
+}
+
+/** How the two ends stand to each other over one family of outer (or bare) header. */
 interface Way {
-  readonly ends: OuterEnds | undefined;
+  /** None: they have no addresses of the family. */
+  readonly ends: 'none' | 'private' | 'public';
   readonly near: boolean;
   readonly sameSubnet: boolean;
-  readonly path: PathMtu;
 }
+
+type Ways = Readonly<Record<Family, Way>>;
+
+const noWay: Way = { ends: 'none', near: false, sameSubnet: false };
 
 function wayOver(question: FeasibleQuestion, family: Family): Way {
   const { from, to, facts } = question;
   const ends = question.ends.find((entry) => entry.family === family);
-  const near =
-    ends !== undefined &&
-    adjacent(from, to, {
+  if (ends === undefined) return noWay;
+  return {
+    ends: ends.public ? 'public' : 'private',
+    near: adjacent(from, to, {
       family,
       factsA: facts[from.zone.provider],
       factsB: facts[to.zone.provider],
-    });
-  return {
-    ends,
-    near,
-    sameSubnet: ends !== undefined && sameSubject(from, to, 'subnet', family),
-    path: ends === undefined ? (0 as PathMtu) : pathMtu(pathLimits(question, { from, to, family })),
+    }),
+    sameSubnet: sameSubject(from, to, 'subnet', family),
   };
+}
+
+function wayKey(way: Way): string {
+  return `${way.ends}${way.near ? ' near' : ''}${way.sameSubnet ? ' same' : ''}`;
 }
 
 function assess(question: FeasibleQuestion, carriage: Carriage, way: Way): Candidate {
@@ -82,14 +135,19 @@ function assess(question: FeasibleQuestion, carriage: Carriage, way: Way): Candi
   const supporting: Fact[] = [];
   if (rule !== undefined && wanted !== 'auto' && wanted !== carriage.mode)
     exclusions.push({ code: 'rule', wanted, rule });
-  const { ends, near } = way;
-  if (ends === undefined) {
+  let ledger: MtuLedger | undefined;
+  if (way.ends === 'none') {
     exclusions.push({ code: 'no-outer-address', family: carriage.outer });
   } else {
     assessUnderlay(question, { carriage, way, exclusions, supporting });
-    if (ends.public && linkBetween(question.cluster, from.zone, to.zone)?.allowPublic !== true)
-      exclusions.push({ code: 'public', remote: ends.remote });
-    assessMtu(way, carriage, exclusions);
+    if (
+      way.ends === 'public' &&
+      linkBetween(question.cluster, from.zone, to.zone)?.allowPublic !== true
+    )
+      exclusions.push({ code: 'public' });
+    ledger = mtuLedger(question, carriage);
+    const minimum = carriage.inner === 6 ? minimumIpv6Mtu : minimumIpv4Mtu;
+    if (ledger.inner < minimum) exclusions.push({ code: 'mtu', mtu: ledger.inner, minimum });
   }
   const plane = assessAccepts(question, carriage, exclusions);
   return {
@@ -98,21 +156,22 @@ function assess(question: FeasibleQuestion, carriage: Carriage, way: Way): Candi
     plane,
     exclusions,
     facts: supporting,
-    adjacent: near,
+    adjacent: way.near,
+    ledger,
   };
 }
 
-interface Assessment {
+interface Underlay {
   readonly carriage: Carriage;
   readonly way: Way;
   readonly exclusions: Exclusion[];
   readonly supporting: Fact[];
 }
 
-function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): void {
+function assessUnderlay(question: FeasibleQuestion, underlay: Underlay): void {
   const { cluster, facts, from, to } = question;
-  const { carriage, exclusions, supporting } = assessment;
-  const { near, sameSubnet } = assessment.way;
+  const { carriage, exclusions, supporting } = underlay;
+  const { near, sameSubnet } = underlay.way;
   const link = linkBetween(cluster, from.zone, to.zone);
   const linkLists = link?.modes?.includes(carriage.mode);
   if (link !== undefined && linkLists === false) exclusions.push({ code: 'link', link });
@@ -125,12 +184,13 @@ function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): voi
     from.zone.provider !== to.zone.provider || from.zone.region !== to.zone.region;
   if (carriage.mode === 'native' && !near && foreignFabric && linkLists !== true)
     exclusions.push({ code: 'foreign-fabric' });
-  for (const site of from === to ? [from] : [from, to]) {
+  for (const end of ['from', 'to'] as const) {
+    const site = question[end];
     const table = facts[site.zone.provider];
     const passage = passageFor(table, carriage, near);
     const admitted = site.switches.firewall?.[traffic];
-    if (admitted === 'blocked') exclusions.push({ code: 'firewall', end: site.node.name, traffic });
-    const base = { end: site.node.name, provider: table.provider, fact: passage.fact };
+    if (admitted === 'blocked') exclusions.push({ code: 'firewall', end, traffic });
+    const base = { end, provider: table.provider, fact: passage.fact };
     if (passage.verdict === 'forbidden') {
       exclusions.push({ code: 'provider-forbids', ...base });
     } else if (passage.verdict === 'unconfirmed' && admitted !== 'allowed' && !linkConfirms) {
@@ -145,7 +205,7 @@ function assessUnderlay(question: FeasibleQuestion, assessment: Assessment): voi
       if (actual !== need.value)
         exclusions.push({
           code: 'switch',
-          end: site.node.name,
+          end,
           need,
           actual,
           fact: passage.fact,
@@ -170,10 +230,15 @@ function firewallClass(carriage: Carriage): FirewallClass {
   return carriage.inner === 4 ? 'ipip' : 'ipv6InIpv4';
 }
 
-function assessMtu(way: Way, carriage: Carriage, exclusions: Exclusion[]): void {
-  const mtu = innerMtu(way.path, carriage);
-  const minimum = carriage.inner === 6 ? minimumIpv6Mtu : minimumIpv4Mtu;
-  if (mtu < minimum) exclusions.push({ code: 'mtu', mtu, minimum });
+/** What limits a packet of this carriage, item by item. */
+export function mtuLedger(
+  question: PathContext & Pick<PathEnds, 'from' | 'to'>,
+  carriage: Carriage,
+): MtuLedger {
+  const { from, to } = question;
+  const limits = pathLimits(question, { from, to, family: carriage.outer });
+  const path = pathMtu(limits);
+  return { limits, path, overhead: overheadItems(carriage), inner: innerMtu(path, carriage) };
 }
 
 const planeRank: Readonly<Record<Plane, number>> = { kernel: 0, ebpf: 1, userspace: 2, none: 3 };
@@ -185,11 +250,12 @@ function assessAccepts(
   exclusions: Exclusion[],
 ): Plane {
   let worst: Plane = 'kernel';
-  for (const { node } of [question.from, question.to]) {
+  for (const end of ['from', 'to'] as const) {
+    const { node } = question[end];
     const plane = node.accepts[carriageKey(carriage)] ?? 'kernel';
     if (planeRank[plane] > planeRank[worst]) worst = plane;
     if (plane === 'none' || (plane === 'userspace' && question.wanted === 'auto'))
-      exclusions.push({ code: 'accepts', end: node.name, plane });
+      exclusions.push({ code: 'accepts', end, plane });
   }
   return worst;
 }

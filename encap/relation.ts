@@ -25,6 +25,8 @@ export interface Site {
   /** The zone's switches with the node's own on top. */
   readonly switches: Switches;
   readonly attachments: Readonly<Partial<Record<Family, Attachment>>>;
+  /** Sites of one zone with equal switches, MTU and abilities have equal kinds. */
+  readonly kind: string;
 }
 
 /** Where a node's underlay address sits. */
@@ -56,9 +58,21 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
       declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
     };
   const switches = { ...zone.switches, ...node.switches, firewall };
-  const site: Site = { node, zone, switches, attachments };
+  const kind = JSON.stringify([zone.name, switches, node.mtu, node.accepts]);
+  const site: Site = { node, zone, switches, attachments, kind: sharedKind(zone, kind) };
   sites.set(node, site);
   return site;
+}
+
+const kinds = new WeakMap<Zone, Map<string, string>>();
+
+/** One string for all sites of a kind, and not one each. */
+function sharedKind(zone: Zone, kind: string): string {
+  let known = kinds.get(zone);
+  if (known === undefined) kinds.set(zone, (known = new Map<string, string>()));
+  const shared = known.get(kind);
+  if (shared === undefined) known.set(kind, kind);
+  return shared ?? kind;
 }
 
 /** The subnet for rules: the zone's declared one, else the one that the address's own mask makes. */

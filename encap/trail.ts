@@ -19,30 +19,37 @@ export interface OuterEnds {
   readonly public: boolean;
 }
 
-/** Why a candidate mode is out. `end` is a node's name. */
+/** An end of the pair in question; an exclusion names it so, to be true of every pair of its kind. */
+export type End = 'from' | 'to';
+
+/** The names of the pair in question. */
+export type PairNames = Readonly<Record<End, string>>;
+
+/** Why a candidate mode is out. */
 export type Exclusion =
   | { readonly code: 'rule'; readonly wanted: RuleResult; readonly rule: Rule }
   | { readonly code: 'no-outer-address'; readonly family: Family }
   | {
       readonly code: 'provider-forbids' | 'unconfirmed';
-      readonly end: string;
+      readonly end: End;
       readonly provider: string;
       readonly fact: Fact;
     }
   | {
       readonly code: 'switch';
-      readonly end: string;
+      readonly end: End;
       readonly need: Need;
       /** Undefined: nobody has confirmed it. */
       readonly actual: string | undefined;
       readonly fact: Fact;
     }
-  | { readonly code: 'firewall'; readonly end: string; readonly traffic: FirewallClass }
+  | { readonly code: 'firewall'; readonly end: End; readonly traffic: FirewallClass }
   | { readonly code: 'other-subnet'; readonly fact: Fact }
   | { readonly code: 'foreign-fabric' }
   | { readonly code: 'link'; readonly link: Link }
-  | { readonly code: 'public'; readonly remote: Address }
-  | { readonly code: 'accepts'; readonly end: string; readonly plane: Plane }
+  /** The remote address is a public one, and no link allows that. */
+  | { readonly code: 'public' }
+  | { readonly code: 'accepts'; readonly end: End; readonly plane: Plane }
   | { readonly code: 'mtu'; readonly mtu: number; readonly minimum: number };
 
 export interface Candidate {
@@ -55,6 +62,8 @@ export interface Candidate {
   /** The facts that speak for it. */
   readonly facts: readonly Fact[];
   readonly adjacent: boolean;
+  /** Undefined where the ends have no address of the outer family. */
+  readonly ledger: MtuLedger | undefined;
 }
 
 export interface MtuLimit {
@@ -86,7 +95,6 @@ export type Step =
   | {
       readonly name: 'local';
       readonly outcome: 'pass' | 'decide';
-      readonly owner: string | undefined;
     }
   | {
       readonly name: 'membership';
@@ -109,6 +117,7 @@ export type Step =
   | {
       readonly name: 'feasible';
       readonly outcome: 'exclude' | 'decide';
+      readonly pair: PairNames;
       /** In order of cost. */
       readonly candidates: readonly Candidate[];
       /** Undefined: none is left. */

@@ -13,7 +13,7 @@ import {
 } from '../encap/describe.js';
 import { siteOf } from '../encap/relation.js';
 import { ruleMismatch } from '../encap/rules.js';
-import type { Candidate, Decision, Exclusion } from '../encap/trail.js';
+import type { Candidate, Decision, Exclusion, PairNames } from '../encap/trail.js';
 import { stepOf } from '../encap/trail.js';
 import type { Fact } from '../encap/underlay/fact.js';
 import type {
@@ -90,7 +90,7 @@ function candidateReports(decision: Decision): readonly CandidateReport[] {
     plane: candidate.plane,
     outcome: outcomeOf(candidate, step.chosen),
     forced: candidate === step.chosen && step.forced,
-    exclusions: candidate.exclusions.map(exclusionReport),
+    exclusions: candidate.exclusions.map((exclusion) => exclusionReport(exclusion, step.pair)),
     facts: [...new Set(candidate.facts)].map(factReport),
   }));
 }
@@ -103,9 +103,9 @@ function outcomeOf(
   return candidate.exclusions.length === 0 ? 'possible' : 'excluded';
 }
 
-function exclusionReport(exclusion: Exclusion): ExclusionReport {
-  const text = describeExclusion(exclusion);
-  const end = 'end' in exclusion ? exclusion.end : null;
+function exclusionReport(exclusion: Exclusion, pair: PairNames): ExclusionReport {
+  const text = describeExclusion(exclusion, pair);
+  const end = 'end' in exclusion ? pair[exclusion.end] : null;
   if (!('fact' in exclusion)) return { code: exclusion.code, end, text, fact: null };
   const fact = factReport(exclusion.fact);
   const suffix = ` (${fact.source}, ${fact.mark})`;

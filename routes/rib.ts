@@ -9,6 +9,7 @@ import type { Address, Family } from '../encap/address.js';
 import type { ClusterNode, Snapshot } from '../encap/cluster.js';
 import type { DecideOptions } from '../encap/decide.js';
 import { decide } from '../encap/decide.js';
+import { AssessmentMemo } from '../encap/feasible.js';
 import { Lpm } from '../encap/lpm.js';
 import type { CarriageKey } from '../encap/mode.js';
 import { carriageKey } from '../encap/mode.js';
@@ -24,6 +25,7 @@ export class Rib {
   readonly #tables: Readonly<Record<Family, Lpm<Decision>>> = { 4: new Lpm(4), 6: new Lpm(6) };
   readonly #usable = new Map<CarriageKey, number>();
   #snapshot: Snapshot | undefined;
+  #memo = new AssessmentMemo();
 
   constructor(self: string, options: DecideOptions = {}) {
     this.self = self;
@@ -46,6 +48,7 @@ export class Rib {
   /** Decides everything again. */
   build(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
+    this.#memo = new AssessmentMemo();
     const self = this.#requireSelf(snapshot);
     for (const name of [...this.#byOwner.keys()])
       if (snapshot.cluster.nodes.get(name) === undefined) this.#drop(name);
@@ -86,7 +89,8 @@ export class Rib {
     for (const prefix of owner.overlay) {
       const displaced = this.#decisions.get(prefix.text);
       if (displaced !== undefined) this.#count(displaced, -1);
-      const decision = decide(snapshot, { from: self, prefix, owner }, this.#options);
+      const question = { from: self, prefix, owner };
+      const decision = decide(snapshot, question, { ...this.#options, memo: this.#memo });
       this.#decisions.set(prefix.text, decision);
       this.#tables[prefix.family].set(prefix, decision);
       this.#count(decision, 1);

@@ -132,7 +132,13 @@ function weight(exclusions: readonly Exclusion[]): number {
 
 function complaint(what: string, cases: readonly Infeasible[]): string {
   const [{ from, to, family, exclusions }] = cases as [Infeasible];
-  const why = [...new Set(exclusions.map(describeExclusion))].slice(0, 2).join('; ');
+  const why = [
+    ...new Set(
+      exclusions.map((exclusion) => describeExclusion(exclusion, { from: from.name, to: to.name })),
+    ),
+  ]
+    .slice(0, 2)
+    .join('; ');
   const zones = new Set(cases.map((it) => [it.from.zone, it.to.zone].sort().join(' ')));
   const others = zones.size - 1;
   const more =
@@ -150,14 +156,10 @@ function remedyFor({ family, exclusions, from, to }: Infeasible, rule: Rule): st
       return 'add "family: 4" to the rule, or "force: true" if you know that it passes';
   }
   if (first?.code === 'switch')
-    return `add "${first.need.switch}: ${first.need.value}" to zone ${zoneOf(first.end, { from, to })} once that is so, or use mode: auto`;
+    return `add "${first.need.switch}: ${first.need.value}" to zone ${{ from, to }[first.end].zone} once that is so, or use mode: auto`;
   if (first?.code === 'unconfirmed')
     return 'say so below "firewall:" of the zone if it passes, use mode: auto, or add "force: true"';
   return 'use mode: auto, narrow the rule, or add "force: true" if you know better';
-}
-
-function zoneOf(name: string, { from, to }: { from: ClusterNode; to: ClusterNode }): string {
-  return name === from.name ? from.zone : to.zone;
 }
 
 /** Two nodes of each kind, in finer kinds as long as the pairs stay few enough. */

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
+import { decide } from '../../encap/decide.js';
 import { nodeTable, withNode, withoutNode } from '../../encap/node-table.js';
 import { parsePrefix } from '../../encap/prefix.js';
 import { applyChanges } from '../../routes/apply.js';
