@@ -219,6 +219,25 @@ t.test('the RIB after any sequence of node changes is that of a fresh build', (t
   t.end();
 });
 
+t.test('what peers of a kind share is what each would get alone', (t) => {
+  fc.assert(
+    fc.property(arbitraryCluster, (cluster) => {
+      const snapshot = { cluster, local: undefined };
+      const rib = new Rib('n0');
+      rib.build(snapshot);
+      const from = cluster.nodes.get('n0')!;
+      return [...rib.decisions.values()].every((decision) => {
+        const owner = cluster.nodes.get(decision.owner!);
+        const alone = decide(snapshot, { from, prefix: decision.prefix, owner });
+        return JSON.stringify(alone) === JSON.stringify(decision);
+      });
+    }),
+    { seed, numRuns: 200 },
+  );
+  t.pass('for 200 clusters');
+  t.end();
+});
+
 t.test(
   'a kernel without ipip: the userspace plane, and the routes through its TUN device',
   async (t) => {
