@@ -8,13 +8,20 @@ import { addressFromBytes } from '../encap/address.js';
 import type { ClusterNode } from '../encap/cluster.js';
 import { firstAddress } from '../encap/prefix.js';
 
+/** MACs already derived: every pass asks for those of all peers. */
+const derived = new Map<string, string>();
+const derivedMax = 200_000;
+
 /** 02 (locally administered, unicast) and the first five bytes of a hash of cluster and node. */
 export function vtepMac(cluster: string, node: string): string {
-  const digest = createHash('sha256').update(`selvage/1/${cluster}/${node}`).digest();
-  return [
-    '02',
-    ...[...digest.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0')),
-  ].join(':');
+  const name = `selvage/1/${cluster}/${node}`;
+  const known = derived.get(name);
+  if (known !== undefined) return known;
+  const digest = createHash('sha256').update(name).digest('hex');
+  const mac = `02:${digest.slice(0, 10).match(/../g)!.join(':')}`;
+  if (derived.size >= derivedMax) derived.clear();
+  derived.set(name, mac);
+  return mac;
 }
 
 /** fe80::/64 and the modified EUI-64 of the MAC (RFC 4291 appendix A). */
