@@ -37,6 +37,8 @@ export interface DesiredState {
   readonly userspace: readonly Carriage[];
   /** What was asked for and cannot be had at all; each is one line for an operator. */
   readonly problems: readonly string[];
+  /** What is had, but not as one would like; each is one line for an operator. */
+  readonly notices: readonly string[];
 }
 
 export interface DesiredQuestion {
@@ -76,6 +78,7 @@ class Builder {
   readonly #peers = new Map<string, string>();
   readonly #userspace: Carriage[] = [];
   readonly #problems: string[] = [];
+  readonly #notices: string[] = [];
 
   constructor(input: BuilderInput) {
     this.#input = input;
@@ -87,6 +90,7 @@ class Builder {
       peers: this.#peers,
       userspace: this.#userspace,
       problems: this.#problems,
+      notices: this.#notices,
     };
   }
 
@@ -119,7 +123,7 @@ class Builder {
       this.#add(this.#link({ name, kind, mtu, nic: nic.name, source }));
     } else if (kind === 'ipip') {
       this.#userspace.push(carriage);
-      this.#problems.push(
+      this.#notices.push(
         `this kernel has no ipip module: a userspace process carries ipip, at a fraction of the speed; load the module, or declare "accepts: { ipip: userspace }" for node ${self.name} so that auto passes it over`,
       );
       this.#add({ type: 'link', kind: 'tun', name, mtu, up: true });

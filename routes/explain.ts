@@ -109,7 +109,17 @@ function carried(
 ): VerdictWithoutExit {
   if (desired === undefined || verdict.mode === null) return verdict;
   const route = desiredRoute(desired, prefix);
-  if (route?.target.kind === 'unicast') return verdict;
+  if (route?.target.kind === 'unicast') {
+    const byProcess =
+      verdict.mode !== 'native' &&
+      desired.userspace.some(
+        ({ mode, outer, inner }) =>
+          mode === verdict.mode && outer === verdict.outerFamily && inner === prefix.family,
+      );
+    if (!byProcess) return verdict;
+    const summary = `${verdict.summary}, by a userspace process: this kernel has no ${verdict.mode}`;
+    return { ...verdict, plane: 'userspace', summary };
+  }
   const why =
     route === undefined
       ? 'no device of this node has its underlay address, so no route can be made'

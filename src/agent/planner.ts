@@ -85,7 +85,11 @@ export class Planner {
       hostSysctls: host,
       guard: guardSpec(question, desired),
       planes: desired.userspace.map((carriage) => planeSpec(question, carriage)),
-      problems: [...missingAddresses(cluster.nodes.get(this.#node)!, state), ...desired.problems],
+      problems: [
+        ...missingAddresses(cluster.nodes.get(this.#node)!, state),
+        ...desired.problems,
+        ...desired.notices,
+      ],
     };
   }
 
