@@ -2,6 +2,9 @@
  * Keeps the kernel as the plan wants it. Events only mark the state dirty; one throttled pass does
  * all the work: dump, plan, diff, ordered apply. What a pass does depends on the kernel and the
  * plan as they are, never on which events led there. Nothing is written while there is no plan.
+ *
+ * A change that the kernel refuses, or that somebody keeps undoing, waits for its next try by
+ * itself (`pace.ts`); only a pass that could not be done at all delays the next one.
  */
 import type { Kernel, KernelEvent, KernelState } from '../tunnel/kernel.js';
 import type { ApplyResult, FailedChange } from './apply.js';
@@ -9,7 +12,9 @@ import { applyChanges } from './apply.js';
 import type { DesiredObject } from './desired.js';
 import type { Change, ForeignObject } from './diff.js';
 import { diff } from './diff.js';
+import type { Contest } from './fight.js';
 import { isOwnDeviceName } from './ownership.js';
+import { Pace } from './pace.js';
 
 /** What the kernel should look like; undefined from `plan` means "not in sync: touch nothing". */
 export interface Plan {
@@ -17,6 +22,8 @@ export interface Plan {
   readonly peers: ReadonlyMap<string, string>;
   /** Must succeed before the first write: the guard, and processes that hold devices. */
   prepare(): Promise<void>;
+  /** After the writes: what needs no hurry. */
+  settle?(): Promise<void>;
 }
 
 export interface Clock {
@@ -32,6 +39,8 @@ export interface PassReport {
   readonly failed: readonly FailedChange[];
   readonly skipped: readonly Change[];
   readonly foreign: readonly ForeignObject[];
+  /** Objects that somebody keeps changing back; they are repaired with growing pauses. */
+  readonly contested: readonly Contest[];
   /** The pass could not be done at all. */
   readonly error: Error | undefined;
 }
@@ -45,10 +54,15 @@ export interface ReconcilerOptions {
   readonly throttleMs?: number;
   /** A full pass at least this often, whatever the notifications say. */
   readonly resyncMs?: number;
+  /** Most settings below /proc/sys change without a notification: they are read this often. */
+  readonly sysctlCheckMs?: number;
 }
 
 const defaultThrottleMs = 10;
+/** While somebody fights us, his changes come as fast as ours: gather more of them for one pass. */
+const contestedThrottleMs = 50;
 const defaultResyncMs = 60_000;
+const defaultSysctlCheckMs = 1_000;
 /** A pass may use at most one part in this many of the time. */
 const dutyCycle = 4;
 const firstRetryMs = 250;
@@ -60,9 +74,16 @@ export class Reconciler {
   #watch: { close(): void } | undefined;
   #timer: { cancel(): void } | undefined;
   #resync: { cancel(): void } | undefined;
+  #sysctlCheck: { cancel(): void } | undefined;
+  #wakeUp: { cancel(): void } | undefined;
   #running: Promise<void> | undefined;
-  #notBeforeMs = 0;
+  /** No pass before `untilMs`; void when the clock has jumped back behind `sinceMs`. */
+  #pause = { sinceMs: 0, untilMs: 0 };
   #retryMs = 0;
+  readonly #pace = new Pace();
+  #contested = 0;
+  #sysctls: ReadonlyMap<string, string> = new Map();
+  #sysctlsSeen: ReadonlyMap<string, string | undefined> = new Map();
   #stopped = false;
   #waiters: ((report: PassReport) => void)[] = [];
 
@@ -73,6 +94,7 @@ export class Reconciler {
   start(): void {
     this.#watch = this.#options.kernel.watch((event) => this.#onEvent(event));
     this.#armResync();
+    this.#armSysctlCheck();
     this.trigger('start');
   }
 
@@ -87,9 +109,18 @@ export class Reconciler {
   pass(reason: string): Promise<PassReport> {
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
-      this.#notBeforeMs = 0;
-      this.trigger(reason);
+      this.retryNow(reason);
     });
+  }
+
+  /** As `trigger`, and whatever waits for its next try is tried: the cause may be gone. */
+  retryNow(reason: string): void {
+    this.#pause = { sinceMs: 0, untilMs: 0 };
+    this.#retryMs = 0;
+    this.#pace.tryAll();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.trigger(reason);
   }
 
   async stop(): Promise<void> {
@@ -97,6 +128,8 @@ export class Reconciler {
     this.#watch?.close();
     this.#timer?.cancel();
     this.#resync?.cancel();
+    this.#sysctlCheck?.cancel();
+    this.#wakeUp?.cancel();
     await this.#running;
   }
 
@@ -108,13 +141,18 @@ export class Reconciler {
     // Ordinary neighbour traffic on the NICs is none of our business.
     const onOwnDevice = event.device !== undefined && isOwnDeviceName(event.device);
     if ((event.type === 'neighbour' || event.type === 'fdb') && !onOwnDevice) return;
+    // What was refused may be possible now: a NIC is up, an address is there.
+    if ((event.type === 'link' || event.type === 'address') && !onOwnDevice) this.#pace.tryAll();
     this.trigger(`${event.type} changed`);
   }
 
   #schedule(): void {
     if (this.#running !== undefined || this.#timer !== undefined) return;
     const { clock, throttleMs = defaultThrottleMs } = this.#options;
-    const delayMs = Math.max(throttleMs, this.#notBeforeMs - clock.now());
+    const now = clock.now();
+    const pauseMs = now < this.#pause.sinceMs ? 0 : this.#pause.untilMs - now;
+    const gatherMs = this.#contested > 0 ? Math.max(throttleMs, contestedThrottleMs) : throttleMs;
+    const delayMs = Math.max(gatherMs, pauseMs);
     this.#timer = clock.setTimer(() => {
       this.#timer = undefined;
       this.#running = this.#run().finally(() => {
@@ -132,29 +170,43 @@ export class Reconciler {
     this.#waiters = [];
     const startedAtMs = clock.now();
     const outcome = await this.#work();
-    const durationMs = clock.now() - startedAtMs;
-    this.#notBeforeMs = clock.now() + durationMs * (dutyCycle - 1);
-    const report: PassReport = { reasons, startedAtMs, durationMs, ...outcome };
-    if (report.error !== undefined || report.failed.length > 0) this.#armRetry();
+    const now = clock.now();
+    const durationMs = Math.max(0, now - startedAtMs);
+    this.#pause = { sinceMs: now, untilMs: now + durationMs * (dutyCycle - 1) };
+    const contested = this.#pace.contested(now);
+    this.#contested = contested.length;
+    const report: PassReport = { reasons, startedAtMs, durationMs, contested, ...outcome };
+    if (report.error !== undefined) this.#armRetry();
     else this.#retryMs = 0;
+    this.#armWakeUp(now);
     onPass(report);
     for (const resolve of waiters) resolve(report);
   }
 
-  async #work(): Promise<Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs'>> {
-    const { kernel } = this.#options;
+  async #work(): Promise<Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs' | 'contested'>> {
+    const { kernel, clock } = this.#options;
     const nothing = { changes: [], failed: [], skipped: [], foreign: [], error: undefined };
     try {
       const state = await kernel.dump();
       const plan = await this.#options.plan(state);
       if (plan === undefined) return nothing;
+      this.#sysctls = wantedSysctls(plan.objects.values());
       const { changes, foreign } = diff(plan.objects, {
         kernel: state,
         sysctls: readSysctls(kernel, plan.objects.values()),
       });
+      const paced = this.#pace.split(changes, { peers: plan.peers, nowMs: clock.now() });
       await plan.prepare();
-      const result: ApplyResult = await applyChanges(kernel, changes, plan.peers);
-      return { ...result, changes: result.applied, foreign, error: undefined };
+      const result: ApplyResult = await applyChanges(kernel, paced.now, plan.peers);
+      this.#pace.note(result, { paced, nowMs: clock.now() });
+      await plan.settle?.();
+      return {
+        changes: result.applied,
+        failed: [...result.failed, ...paced.failed],
+        skipped: [...result.skipped, ...paced.waiting],
+        foreign,
+        error: undefined,
+      };
     } catch (error) {
       return { ...nothing, error: error instanceof Error ? error : new Error(String(error)) };
     }
@@ -162,18 +214,58 @@ export class Reconciler {
 
   #armRetry(): void {
     this.#retryMs = Math.min(lastRetryMs, Math.max(firstRetryMs, this.#retryMs * 2));
-    const { clock } = this.#options;
-    this.#notBeforeMs = Math.max(this.#notBeforeMs, clock.now() + this.#retryMs);
+    const now = this.#options.clock.now();
+    const untilMs = Math.max(this.#pause.untilMs, now + this.#retryMs);
+    this.#pause = { sinceMs: now, untilMs };
     this.#reasons.add('retry after a failure');
   }
 
-  #armResync(): void {
-    const { clock, resyncMs = defaultResyncMs } = this.#options;
-    this.#resync = clock.setTimer(() => {
-      this.trigger('resync');
-      if (!this.#stopped) this.#armResync();
-    }, resyncMs);
+  /** For the changes that wait: the next pass when the first of them may be tried again. */
+  #armWakeUp(nowMs: number): void {
+    this.#wakeUp?.cancel();
+    this.#wakeUp = undefined;
+    const at = this.#pace.nextMs(nowMs);
+    if (at === undefined || this.#stopped) return;
+    this.#wakeUp = this.#options.clock.setTimer(
+      () => {
+        this.#wakeUp = undefined;
+        this.trigger('retry after a failure');
+      },
+      Math.max(0, at - nowMs),
+    );
   }
+
+  #armSysctlCheck(): void {
+    const { clock, sysctlCheckMs = defaultSysctlCheckMs } = this.#options;
+    this.#sysctlCheck = clock.setTimer(() => {
+      if (this.#stopped) return;
+      const seen = new Map<string, string | undefined>();
+      for (const [path, value] of this.#sysctls) {
+        const present = this.#readSysctl(path);
+        seen.set(path, present);
+        // A value that cannot be had is one pass, not one a second.
+        if (present !== value && present !== this.#sysctlsSeen.get(path))
+          this.trigger('sysctl changed');
+      }
+      this.#sysctlsSeen = seen;
+      this.#armSysctlCheck();
+    }, sysctlCheckMs);
+  }
+
+  #readSysctl(path: string): string | undefined {
+    try {
+      return this.#options.kernel.readSysctl(path);
+    } catch {
+      // The next pass reads it again and tells why it cannot.
+      return undefined;
+    }
+  }
+}
+
+function wantedSysctls(objects: Iterable<DesiredObject>): ReadonlyMap<string, string> {
+  const wanted = new Map<string, string>();
+  for (const object of objects) if (object.type === 'sysctl') wanted.set(object.path, object.value);
+  return wanted;
 }
 
 /** The present values of the sysctls that a plan names. */

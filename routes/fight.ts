@@ -1,0 +1,122 @@
+/**
+ * Somebody else wants an object another way and keeps undoing our repairs. Repairing it on every
+ * notification would be a busy loop that nobody wins, so an object that had to be written the same
+ * way again and again is left alone for a pause that grows with every further round. Only that
+ * object waits; all others are repaired at once. When it has stayed as we want it for long enough
+ * the fight is over and forgotten.
+ *
+ * Time is given by the caller; nothing here reads a clock.
+ */
+import type { KernelObject } from '../tunnel/kernel.js';
+import { sameObject } from './equal.js';
+
+/** What we keep writing: an object, or that it should not be there. */
+export type Wish = KernelObject | 'absent';
+
+export interface Contest {
+  /** Key of the object, see `objectKey`. */
+  readonly key: string;
+  readonly wish: Wish;
+  /** How often it was written in this fight. */
+  readonly repairs: number;
+  readonly sinceMs: number;
+  /** It is left alone until then. */
+  readonly untilMs: number;
+}
+
+export interface FightOptions {
+  /** More writes of one object than this within the window are a fight. */
+  readonly writesMax?: number;
+  readonly windowMs?: number;
+  readonly firstPauseMs?: number;
+  readonly lastPauseMs?: number;
+}
+
+/** Ten repairs in ten seconds: a restart of somebody's network service needs two or three. */
+const defaults = { writesMax: 10, windowMs: 10_000, firstPauseMs: 100, lastPauseMs: 10_000 };
+
+interface Entry {
+  wish: Wish;
+  /** Times of the writes within the window, oldest first. */
+  writesMs: number[];
+  repairs: number;
+  sinceMs: number;
+  /** 0: no fight. */
+  pauseMs: number;
+  untilMs: number;
+}
+
+export class Fights {
+  readonly #options: Required<FightOptions>;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: FightOptions = {}) {
+    this.#options = { ...defaults, ...options };
+  }
+
+  /** The object has just been written. */
+  wrote(key: string, write: { readonly wish: Wish; readonly nowMs: number }): void {
+    const { wish, nowMs } = write;
+    const { windowMs, writesMax, firstPauseMs, lastPauseMs } = this.#options;
+    let entry = this.#entries.get(key);
+    if (entry === undefined || !sameWish(entry.wish, wish)) {
+      entry = { wish, writesMs: [], repairs: 0, sinceMs: nowMs, pauseMs: 0, untilMs: 0 };
+      this.#entries.set(key, entry);
+    }
+    entry.writesMs = entry.writesMs.filter((at) => at > nowMs - windowMs && at <= nowMs);
+    entry.writesMs.push(nowMs);
+    entry.repairs++;
+    if (entry.pauseMs === 0 && entry.writesMs.length <= writesMax) return;
+    entry.pauseMs = Math.min(lastPauseMs, Math.max(firstPauseMs, entry.pauseMs * 2));
+    entry.untilMs = nowMs + entry.pauseMs;
+  }
+
+  /** Must this write wait? Not when what is wanted has changed in the meantime. */
+  holds(key: string, write: { readonly wish: Wish; readonly nowMs: number }): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.pauseMs === 0 || !sameWish(entry.wish, write.wish))
+      return false;
+    return write.nowMs < entry.untilMs && write.nowMs >= lastWriteMs(entry);
+  }
+
+  /** The fights of this moment; those that are over are forgotten. */
+  contested(nowMs: number): readonly Contest[] {
+    const found: Contest[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (nowMs >= this.#overMs(entry) || nowMs < lastWriteMs(entry)) this.#entries.delete(key);
+      else if (entry.pauseMs > 0)
+        found.push({
+          key,
+          wish: entry.wish,
+          repairs: entry.repairs,
+          sinceMs: entry.sinceMs,
+          untilMs: entry.untilMs,
+        });
+    }
+    return found;
+  }
+
+  /** When something here next changes by itself: a pause ends, or a fight. */
+  nextMs(nowMs: number): number | undefined {
+    let next: number | undefined;
+    for (const entry of this.#entries.values()) {
+      if (entry.pauseMs === 0) continue;
+      const at = nowMs < entry.untilMs ? entry.untilMs : this.#overMs(entry);
+      next = Math.min(next ?? at, at);
+    }
+    return next;
+  }
+
+  /** Quiet for a window, or for twice the last pause. */
+  #overMs(entry: Entry): number {
+    return lastWriteMs(entry) + Math.max(this.#options.windowMs, 2 * entry.pauseMs);
+  }
+}
+
+function lastWriteMs(entry: Entry): number {
+  return entry.writesMs.at(-1) ?? 0;
+}
+
+function sameWish(a: Wish, b: Wish): boolean {
+  return a === b || (a !== 'absent' && b !== 'absent' && sameObject(a, b));
+}
