@@ -260,6 +260,14 @@ export class Reconciler {
       return undefined;
     }
   }
+
+  #armResync(): void {
+    const { clock, resyncMs = defaultResyncMs } = this.#options;
+    this.#resync = clock.setTimer(() => {
+      this.trigger('resync');
+      if (!this.#stopped) this.#armResync();
+    }, resyncMs);
+  }
 }
 
 function wantedSysctls(objects: Iterable<DesiredObject>): ReadonlyMap<string, string> {

@@ -20,7 +20,7 @@ import { agentSocket } from './paths.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
 import type { StatusReport } from './status.js';
-import { passSummary, peerStatuses } from './status.js';
+import { contestSummary, describeContest, passSummary, peerStatuses } from './status.js';
 import { planReport } from './plan-report.js';
 
 export interface AgentOptions {
@@ -46,6 +46,8 @@ export class Agent {
   #repairs = 0;
   #shownProblems = '';
   #shownError = '';
+  /** Keys of the objects that somebody fights us for, as last told in the log. */
+  #shownContests: ReadonlySet<string> = new Set();
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -80,7 +82,7 @@ export class Agent {
     ]);
     store.onChange(() => {
       this.#logProblems();
-      this.#reconciler.trigger('configuration changed');
+      this.#reconciler.retryNow('configuration changed');
     });
     this.#guardWatch = this.#options.runtime.watchGuard(() =>
       this.#reconciler.trigger('guard changed'),
@@ -112,11 +114,22 @@ export class Agent {
     const { log } = this.#options;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
-    const wasWell =
-      before !== undefined && before.error === undefined && before.failed.length === 0;
-    const repair = this.#samePlan && wasWell;
+    const wasWell = before !== undefined && before.error === undefined;
+    // What could not be done before is made good now, not repaired.
+    const undone = new Set([
+      ...(before?.failed ?? []).map((entry) => entry.change.key),
+      ...(before?.skipped ?? []).map((change) => change.key),
+      ...(before?.foreign ?? []).map((entry) => entry.key),
+    ]);
+    this.#logContests(report);
     for (const change of report.changes) {
+      const repair =
+        this.#samePlan &&
+        wasWell &&
+        (!undone.has(change.key) || this.#shownContests.has(change.key));
       if (repair) this.#repairs++;
+      // Told once, when the fight began.
+      if (repair && this.#shownContests.has(change.key)) continue;
       const object = change.kind === 'delete' ? change.actual : change.desired;
       const attributes = change.kind === 'update' ? change.attributes : undefined;
       const line = `${change.kind} ${formatObject(object)}`;
@@ -140,6 +153,23 @@ export class Agent {
     if (shown === '' && this.#shownError !== '') log.info('the trouble is over');
     this.#shownError = shown;
     this.#logProblems();
+  }
+
+  /** One line when a fight begins and one when it is over, however many objects it is about. */
+  #logContests(report: PassReport): void {
+    const { log } = this.#options;
+    const now = new Map(report.contested.map((contest) => [contest.key, contest]));
+    const begun = report.contested.filter(({ key }) => !this.#shownContests.has(key));
+    const over = [...this.#shownContests].filter((key) => !now.has(key));
+    const [first] = begun;
+    if (first !== undefined)
+      log.warn(
+        { objects: begun.length },
+        `somebody keeps undoing our repairs of ${describeContest(first)}${more(begun.length)}: repaired with growing pauses from now on; find who does it and stop it`,
+      );
+    if (over.length > 0)
+      log.info({ objects: over.length }, `nobody undoes ${over[0]}${more(over.length)} any more`);
+    this.#shownContests = new Set(now.keys());
   }
 
   #logProblems(): void {
@@ -193,6 +223,7 @@ export class Agent {
       planes: runtime.planes,
       problems: plan === undefined ? [] : [...plan.problems, ...(await this.#foreignRules(plan))],
       repairs: this.#repairs,
+      contested: pass === undefined ? [] : contestSummary(pass.report),
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
     };
@@ -250,4 +281,8 @@ export class Agent {
       decisions: peerStatuses(plan, this.#lastPass?.report),
     });
   }
+}
+
+function more(count: number): string {
+  return count > 1 ? ` and of ${count - 1} more objects` : '';
 }

@@ -2,6 +2,7 @@
 import { carriageKey } from '../../encap/mode.js';
 import type { Decision } from '../../encap/trail.js';
 import { pathRouteKey } from '../../routes/ownership.js';
+import type { Contest } from '../../routes/fight.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
@@ -15,8 +16,11 @@ export interface PeerStatus {
   readonly plane: string | undefined;
   readonly outer: string | undefined;
   readonly mtu: number | undefined;
-  /** `foreign`: somebody else holds the key of its route; `failed`: the kernel refused it. */
-  readonly state: 'ok' | 'failed' | 'held' | 'foreign';
+  /**
+   * `foreign`: somebody else holds the key of its route; `failed`: the kernel refused it;
+   * `contested`: somebody keeps undoing it.
+   */
+  readonly state: 'ok' | 'failed' | 'held' | 'foreign' | 'contested';
   readonly error: string | undefined;
 }
 
@@ -32,6 +36,8 @@ export interface StatusReport {
   readonly planes: readonly PlaneStatus[];
   readonly problems: readonly string[];
   readonly repairs: number;
+  /** Objects that somebody keeps changing back, and how often each was repaired so far. */
+  readonly contested: readonly { readonly object: string; readonly repairs: number }[];
   readonly lastPass:
     | {
         readonly at: string;
@@ -49,6 +55,9 @@ export interface StatusReport {
 export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): readonly PeerStatus[] {
   const failed = new Map(pass?.failed.map((entry) => [entry.change.key, entry.failure.message]));
   const failedPeers = new Map(pass?.failed.map((entry) => [entry.peer, entry.failure.message]));
+  const contested = new Map(
+    pass?.contested.map((entry) => [entry.key, `undone again and again: ${entry.repairs} repairs`]),
+  );
   const held = new Set(pass?.skipped.map((change) => change.key));
   const foreign = new Map(
     pass?.foreign.map((entry) => [entry.key, `held by ${formatObject(entry.actual)}`]),
@@ -59,16 +68,19 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
       const { verdict, prefix, owner = '' } = decision;
       const forward = verdict.kind === 'forward' ? verdict : undefined;
       const key = pathRouteKey(prefix);
-      const error = failed.get(key) ?? foreign.get(key) ?? failedPeers.get(owner);
+      const error =
+        failed.get(key) ?? foreign.get(key) ?? contested.get(key) ?? failedPeers.get(owner);
       const state = foreign.has(key)
         ? 'foreign'
         : failed.has(key)
           ? 'failed'
-          : held.has(key)
-            ? 'held'
-            : error === undefined
-              ? 'ok'
-              : 'failed';
+          : contested.has(key)
+            ? 'contested'
+            : held.has(key)
+              ? 'held'
+              : error === undefined
+                ? 'ok'
+                : 'failed';
       return {
         node: owner,
         prefix: prefix.text,
@@ -92,6 +104,17 @@ function planeOf(
   const key = carriageKey(verdict.carriage);
   const here = plan.desired.userspace.some((carriage) => carriageKey(carriage) === key);
   return here ? 'userspace' : verdict.plane;
+}
+
+export function contestSummary(pass: PassReport): StatusReport['contested'] {
+  return pass.contested.map((contest) => ({
+    object: describeContest(contest),
+    repairs: contest.repairs,
+  }));
+}
+
+export function describeContest(contest: Contest): string {
+  return contest.wish === 'absent' ? `the absence of ${contest.key}` : formatObject(contest.wish);
 }
 
 export function passSummary(pass: PassReport, at: Date): NonNullable<StatusReport['lastPass']> {

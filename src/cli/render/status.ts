@@ -18,6 +18,9 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     ...report.problems,
     ...(report.lastPass?.failed ?? []),
     ...(report.lastPass?.foreign ?? []),
+    ...report.contested.map(
+      ({ object, repairs }) => `somebody keeps undoing ${object}: ${repairs} repairs so far`,
+    ),
   ])
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
   lines.push('', ...facts(report, terminal));
