@@ -213,7 +213,11 @@ export class Agent {
       node,
       cluster: store.current?.name ?? '',
       revision: store.current?.revision ?? 0,
-      config: { file: store.name, problems: store.problems },
+      config: {
+        file: store.name,
+        ...(store.lastGoodOf === undefined ? {} : { lastGoodOf: store.lastGoodOf.toISOString() }),
+        problems: store.problems,
+      },
       pid: process.pid,
       ready: this.#ready(),
       guard: {

@@ -8,7 +8,7 @@ export const defaultStateDir = '/var/lib/selvage';
 export interface AgentPaths {
   /** Gone after a reboot: the control socket, the workloads' settings, the planes' sockets. */
   readonly runtimeDir: string;
-  /** Survives a reboot: what the host's settings were before us. */
+  /** Survives a reboot: what the host's settings were before us, the last good configuration. */
   readonly stateDir: string;
 }
 
@@ -26,4 +26,13 @@ export function planeSocket(paths: Pick<AgentPaths, 'runtimeDir'>, device: strin
 
 export function sysctlRecordFile(paths: Pick<AgentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'host-sysctls.json');
+}
+
+/** The last guarded change: pending, or how it ended. */
+export function changeRecordFile(paths: Pick<AgentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'change');
+}
+
+export function lastGoodFile(paths: Pick<AgentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'last-good.json');
 }

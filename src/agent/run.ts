@@ -1,10 +1,12 @@
 /** `selvage agent`: starts the agent of this node and stays until a signal ends it. */
 import pino from 'pino';
 import { openFileStore } from '../store/file.js';
+import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
 import { downOnce } from './one-shot.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
+import { lastGoodFile } from './paths.js';
 import { UnknownNodeError } from './planner.js';
 
 export interface RunOptions extends AgentPaths {
@@ -19,7 +21,9 @@ export interface RunOptions extends AgentPaths {
 /** Resolves when a signal has ended the agent in an orderly way. */
 export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
-  const store = await openFileStore(options.configPath);
+  const store = await withLastGood(await openFileStore(options.configPath), {
+    path: lastGoodFile(options),
+  });
   const cluster = store.current;
   if (cluster === undefined) {
     store.close();

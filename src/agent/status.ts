@@ -29,7 +29,12 @@ export interface StatusReport {
   readonly node: string;
   readonly cluster: string;
   readonly revision: number;
-  readonly config: { readonly file: string; readonly problems: readonly string[] };
+  readonly config: {
+    readonly file: string;
+    /** Set when the file cannot be used and what was kept of it on disk at this time is in force. */
+    readonly lastGoodOf?: string;
+    readonly problems: readonly string[];
+  };
   readonly pid: number;
   readonly ready: boolean;
   readonly guard: { readonly backend: string; readonly dropped: Readonly<Record<string, number>> };

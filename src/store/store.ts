@@ -8,6 +8,8 @@ export interface ClusterStore {
   readonly current: Cluster | undefined;
   /** What is wrong with the newest version, one line each; warnings of a good one too. */
   readonly problems: readonly string[];
+  /** Set while the store has no good version of its own and an older one stands in: its time. */
+  readonly lastGoodOf?: Date | undefined;
   /** Told after every new version, good or bad. */
   onChange(listener: () => void): void;
   /** Reads again now; resolves when the result is in force or refused. */

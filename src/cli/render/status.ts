@@ -41,7 +41,13 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
   const dropped = Object.entries(guard.dropped).filter(([, packets]) => packets > 0);
   const drops = dropped.map(([reason, packets]) => `${reason} ${packets}`).join(', ');
   return [
-    ...field('config', `${report.config.file}, revision ${report.revision}`, terminal),
+    ...field(
+      'config',
+      report.config.lastGoodOf === undefined
+        ? `${report.config.file}, revision ${report.revision}`
+        : `from the last good snapshot of ${report.config.lastGoodOf}, not from ${report.config.file}`,
+      terminal,
+    ),
     ...field('agent', `pid ${report.pid}, ${report.repairs} repairs`, terminal),
     ...(lastPass === undefined
       ? []
