@@ -199,16 +199,19 @@ export class Reconciler {
       await plan.prepare();
       const result: ApplyResult = await applyChanges(kernel, paced.now, plan.peers);
       this.#pace.note(result, { paced, nowMs: clock.now() });
-      await plan.settle?.();
+      const error = await plan.settle?.().then(
+        () => undefined,
+        (reason: unknown) => asError(reason),
+      );
       return {
         changes: result.applied,
         failed: [...result.failed, ...paced.failed],
         skipped: [...result.skipped, ...paced.waiting],
         foreign,
-        error: undefined,
+        error,
       };
     } catch (error) {
-      return { ...nothing, error: error instanceof Error ? error : new Error(String(error)) };
+      return { ...nothing, error: asError(error) };
     }
   }
 
@@ -268,6 +271,10 @@ export class Reconciler {
       if (!this.#stopped) this.#armResync();
     }, resyncMs);
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function wantedSysctls(objects: Iterable<DesiredObject>): ReadonlyMap<string, string> {

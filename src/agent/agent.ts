@@ -4,6 +4,7 @@
  * socket from the same plan that it applies.
  */
 import type { Logger } from 'pino';
+import type { Cluster } from '../../encap/cluster.js';
 import { diff } from '../../routes/diff.js';
 import type { ActualState } from '../../routes/diff.js';
 import { explain } from '../../routes/explain.js';
@@ -14,6 +15,10 @@ import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
 import { resolveDestination, resolveNode } from '../explain/resolve.js';
 import type { ClusterStore } from '../store/store.js';
+import { agentChange } from './agent-change.js';
+import { assess } from './assess.js';
+import { beginRoute, changeReportRoute, previewRoute, settleRoutes } from './change-routes.js';
+import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket } from './paths.js';
@@ -28,6 +33,8 @@ export interface AgentOptions {
   readonly store: ClusterStore;
   readonly runtime: NodeRuntime;
   readonly paths: AgentPaths;
+  /** What a confirmed change is written to. */
+  readonly configFile: string;
   readonly socket?: string | undefined;
   readonly log: Logger;
   readonly resyncMs?: number | undefined;
@@ -37,6 +44,9 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #planner: Planner;
   readonly #reconciler: Reconciler;
+  readonly #change: GuardedChange;
+  /** In force instead of the store's cluster while nobody has confirmed it. */
+  #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
   #guardWatch: { close(): void } | undefined;
   #plan: NodePlan | undefined;
@@ -58,7 +68,7 @@ export class Agent {
       clock: systemClock,
       ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
       plan: async (state) => {
-        const cluster = options.store.current;
+        const cluster = this.#candidate ?? options.store.current;
         if (cluster === undefined) return undefined;
         const plan = await this.#planner.plan(cluster, state);
         this.#samePlan = plan === this.#plan;
@@ -66,6 +76,16 @@ export class Agent {
         return runtime.planOf(plan);
       },
       onPass: (report) => this.#onPass(report),
+    });
+    this.#change = agentChange({
+      ...options,
+      planner: this.#planner,
+      presentPlan: () => this.#plan,
+      lastPass: () => this.#lastPass?.report,
+      run: (candidate, reason) => {
+        this.#candidate = candidate;
+        return this.#reconciler.pass(reason);
+      },
     });
   }
 
@@ -77,6 +97,10 @@ export class Agent {
       { method: 'GET', path: '/v1/plan', handle: () => this.#planReport() },
       { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
       { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
+      previewRoute((cluster, sshClient) => this.#preview(cluster, sshClient)),
+      beginRoute(this.#change),
+      changeReportRoute(this.#change),
+      ...settleRoutes(this.#change),
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
@@ -102,6 +126,7 @@ export class Agent {
 
   /** Stops working; everything in the kernel stays and goes on forwarding. */
   async stop(): Promise<void> {
+    await this.#change.close();
     this.#options.store.close();
     await this.#server?.close();
     this.#guardWatch?.close();
@@ -174,7 +199,11 @@ export class Agent {
 
   #logProblems(): void {
     const { store, log } = this.#options;
-    const problems = [...store.problems, ...(this.#plan?.problems ?? [])];
+    const problems = [
+      ...store.problems,
+      ...(this.#plan?.problems ?? []),
+      ...this.#options.runtime.problems,
+    ];
     const shown = problems.join('\n');
     if (shown !== this.#shownProblems) for (const problem of problems) log.warn(problem);
     this.#shownProblems = shown;
@@ -225,11 +254,15 @@ export class Agent {
         dropped: await runtime.guard.counters().catch(() => ({})),
       },
       planes: runtime.planes,
-      problems: plan === undefined ? [] : [...plan.problems, ...(await this.#foreignRules(plan))],
+      problems:
+        plan === undefined
+          ? []
+          : [...plan.problems, ...runtime.problems, ...(await this.#foreignRules(plan))],
       repairs: this.#repairs,
       contested: pass === undefined ? [] : contestSummary(pass.report),
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
+      ...(this.#change.isPending ? { change: this.#change.report } : {}),
     };
   }
 
@@ -274,6 +307,15 @@ export class Agent {
   async #planReport(): Promise<unknown> {
     const plan = this.#requirePlan();
     return planReport(this.#options.node, plan, diff(plan.objects, await this.#actual(plan)));
+  }
+
+  /** As `#planReport`, for a cluster that is in force nowhere. */
+  async #preview(cluster: Cluster, sshClient: string | undefined): Promise<unknown> {
+    const { node, runtime } = this.#options;
+    const planner = this.#planner.fork();
+    const previous = this.#plan?.snapshot.cluster;
+    const { kernel } = runtime;
+    return (await assess({ node, cluster, planner, kernel, previous, sshClient })).report;
   }
 
   #rib(): Promise<unknown> {

@@ -32,6 +32,10 @@ export function hostSysctls(kernel: Kernel, local: LocalFacts): readonly SysctlO
 /** The values from before the first write, in a file of the state directory. */
 export class SysctlRecord {
   readonly #path: string;
+  /** Values from before a write that could not be recorded yet. */
+  readonly #unwritten = new Map<string, string>();
+  /** Settings seen before: what they are later is not what they were before us. */
+  readonly #seen = new Set<string>();
 
   constructor(path: string) {
     this.#path = path;
@@ -49,20 +53,36 @@ export class SysctlRecord {
     }
   }
 
-  /** Keeps the present values of settings that are about to change and are not recorded yet. */
+  /**
+   * Keeps the present values of settings that are about to change and are not recorded yet. What
+   * could not be written is kept in memory and written by the next call.
+   */
   remember(kernel: Kernel, wanted: readonly SysctlObject[]): void {
+    for (const { path, value } of wanted) {
+      if (this.#seen.has(path)) continue;
+      const present = kernel.readSysctl(path);
+      if (present === undefined) continue;
+      this.#seen.add(path);
+      if (present !== value) this.#unwritten.set(path, present);
+    }
+    if (this.#unwritten.size === 0) return;
     const known = this.read();
     const added: Record<string, string> = {};
-    for (const { path, value } of wanted) {
-      const present = kernel.readSysctl(path);
-      if (present !== undefined && present !== value && known[path] === undefined)
-        added[path] = present;
-    }
-    if (Object.keys(added).length === 0) return;
+    for (const [path, value] of this.#unwritten) if (known[path] === undefined) added[path] = value;
+    if (Object.keys(added).length > 0) this.#write({ ...known, ...added });
+    this.#unwritten.clear();
+  }
+
+  #write(record: Readonly<Record<string, string>>): void {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
     const temporary = `${this.#path}.tmp`;
-    writeFileSync(temporary, `${JSON.stringify({ ...known, ...added }, undefined, 2)}\n`);
-    renameSync(temporary, this.#path);
+    try {
+      writeFileSync(temporary, `${JSON.stringify(record, undefined, 2)}\n`);
+      renameSync(temporary, this.#path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
   /** The ops that put everything back, last written first. */

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Fights } from '../../routes/fight.js';
 import type { Plan } from '../../routes/reconciler.js';
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
@@ -26,6 +27,7 @@ export interface NodeRuntimeOptions {
 
 /** Without news of them, the guard's rules are compared with the kernel's this often at most. */
 const guardVerifyMs = 5_000;
+const guardKey = 'guard';
 /** Others' rules are read again at most this often. */
 const foreignRulesMs = 5_000;
 
@@ -40,6 +42,11 @@ export class NodeRuntime {
     | undefined;
   #guarded: GuardSpec | undefined;
   #guardVerifiedMs = -Infinity;
+  /** Somebody changed the rules since they were last looked at. */
+  #guardTouched = true;
+  readonly #guardFights = new Fights();
+  /** What keeps files from being written, by file. */
+  readonly #fileProblems = new Map<string, string>();
 
   constructor(options: NodeRuntimeOptions) {
     this.#options = options;
@@ -52,12 +59,35 @@ export class NodeRuntime {
     return [...this.#planes.values()].map((entry) => entry.status);
   }
 
+  /** What does not keep packets from flowing but must be seen to; one line each. */
+  get problems(): readonly string[] {
+    const fought = this.#guardFights.contested(performance.now()).length > 0;
+    return [
+      ...this.#fileProblems.values(),
+      ...(fought
+        ? [
+            "somebody keeps changing the guard's rules: they are put back with growing pauses; find who does it and stop it",
+          ]
+        : []),
+    ];
+  }
+
   /** Tells of changes to the guard's rules; the next pass then looks at them. */
   watchGuard(listener: () => void): { close(): void } {
-    return this.guard.watch(() => {
-      this.#guardVerifiedMs = -Infinity;
-      listener();
+    let timer: NodeJS.Timeout | undefined;
+    const watch = this.guard.watch(() => {
+      this.#guardTouched = true;
+      const waitMs = (this.#guardFights.nextMs(performance.now()) ?? 0) - performance.now();
+      if (!this.#guardHeld()) return listener();
+      clearTimeout(timer);
+      timer = setTimeout(listener, waitMs);
     });
+    return {
+      close() {
+        clearTimeout(timer);
+        watch.close();
+      },
+    };
   }
 
   /** What the reconciler applies: guard first, then the planes, then the kernel objects. */
@@ -66,11 +96,25 @@ export class NodeRuntime {
       objects: plan.objects,
       peers: plan.desired.peers,
       prepare: async () => {
-        await this.#ensureGuard(plan.guard);
+        if (this.#guarded !== plan.guard || (this.#guardTouched && !this.#guardHeld()))
+          await this.#ensureGuard(plan.guard);
         for (const spec of plan.planes) await this.#ensurePlane(spec);
         await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
-        this.sysctls.remember(this.kernel, plan.hostSysctls);
-        writeIfChanged(workloadEnvFile(this.#options.paths), workloadEnv(plan));
+        // A full disk must not stop the packets: what cannot be written is told instead.
+        this.#tryFile(
+          'the record of host settings (down needs it)',
+          sysctlRecordFile(this.#options.paths),
+          () => this.sysctls.remember(this.kernel, plan.hostSysctls),
+        );
+      },
+      settle: async () => {
+        const path = workloadEnvFile(this.#options.paths);
+        this.#tryFile("the workloads' settings", path, () =>
+          writeIfChanged(path, workloadEnv(plan)),
+        );
+        // Without news of a change a look is only for safety, and never in the way of a repair.
+        if (!this.#guardHeld() && performance.now() - this.#guardVerifiedMs >= guardVerifyMs)
+          await this.#ensureGuard(plan.guard);
       },
     };
   }
@@ -99,16 +143,51 @@ export class NodeRuntime {
   }
 
   async #ensureGuard(spec: GuardSpec): Promise<void> {
-    const now = performance.now();
-    if (this.#guarded === spec && now - this.#guardVerifiedMs < guardVerifyMs) return;
-    this.#guardVerifiedMs = now;
-    const { ok, difference } = await this.guard.verify(spec);
-    if (!ok) {
-      if (this.#guarded === spec)
-        this.#options.log.warn({ difference }, 'the guard was changed by somebody else: repaired');
-      await this.guard.apply(spec);
+    this.#guardVerifiedMs = performance.now();
+    // Before the look: a change during it is told again.
+    this.#guardTouched = false;
+    try {
+      const { ok, difference } = await this.guard.verify(spec);
+      if (!ok) {
+        const fought = this.#guardFights.contested(performance.now()).length > 0;
+        if (this.#guarded === spec) this.#noteGuardRepair({ difference, fought });
+        await this.guard.apply(spec);
+      }
+    } catch (error) {
+      this.#guardTouched = true;
+      throw error;
     }
     this.#guarded = spec;
+  }
+
+  #noteGuardRepair(repair: {
+    readonly difference: string | undefined;
+    readonly fought: boolean;
+  }): void {
+    const { log } = this.#options;
+    const nowMs = performance.now();
+    this.#guardFights.wrote(guardKey, { wish: 'absent', nowMs });
+    const fought = this.#guardFights.contested(nowMs).length > 0;
+    const { difference } = repair;
+    if (!fought) log.warn({ difference }, 'the guard was changed by somebody else: repaired');
+    else if (!repair.fought)
+      log.warn(
+        { difference },
+        "somebody keeps changing the guard's rules: put back with growing pauses from now on; find who does it and stop it",
+      );
+  }
+
+  #guardHeld(): boolean {
+    return this.#guardFights.holds(guardKey, { wish: 'absent', nowMs: performance.now() });
+  }
+
+  #tryFile(what: string, path: string, write: () => void): void {
+    try {
+      write();
+      this.#fileProblems.delete(path);
+    } catch (error) {
+      this.#fileProblems.set(path, `cannot write ${what}: ${(error as Error).message}`);
+    }
   }
 
   async #ensurePlane(spec: PlaneSpec): Promise<void> {

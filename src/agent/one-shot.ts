@@ -45,6 +45,7 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
   const ready = runtime.planOf(plan);
   await ready.prepare();
   const result = await applyChanges(runtime.kernel, difference.changes, ready.peers);
+  await ready.settle?.();
   return {
     schema: 'selvage.apply/1',
     node,
@@ -73,7 +74,10 @@ export async function downOnce(runtime: NodeRuntime): Promise<DownReport> {
   const gone = diff(new Map(), { kernel: state, sysctls: new Map() });
   const result = await applyChanges(kernel, gone.changes, new Map());
   await runtime.stopPlanes([deviceNames.ipip4]);
-  const restoring = runtime.sysctls.restoring();
+  // The settings of a NIC that is gone, or has another name now, went with it.
+  const restoring = runtime.sysctls
+    .restoring()
+    .filter((object) => kernel.readSysctl(object.path) !== undefined);
   const outcomes = await kernel.apply(restoring.map((object) => ({ verb: 'set', object })));
   const failed = outcomes.flatMap((outcome) => outcome.failure?.message ?? []);
   if (failed.length === 0) runtime.sysctls.forget();
