@@ -6,7 +6,8 @@ export interface AgentRequest {
   readonly method: 'GET' | 'POST';
   /** With query string, e.g. `/v1/explain?destination=10.64.2.7`. */
   readonly path: string;
-  readonly timeoutMs?: number;
+  readonly body?: Uint8Array | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Nobody answers on the socket. */
@@ -22,7 +23,7 @@ export class AgentRefused extends Error {
 }
 
 export function agentRequest(options: AgentRequest): Promise<unknown> {
-  const { socket, method, path, timeoutMs = 10_000 } = options;
+  const { socket, method, path, body, timeoutMs = 10_000 } = options;
   return new Promise((resolve, reject) => {
     const sent = request(
       { socketPath: socket, method, path, headers: { host: 'selvage' } },
@@ -31,10 +32,10 @@ export function agentRequest(options: AgentRequest): Promise<unknown> {
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
-          const body = parseBody(text);
+          const answer = parseBody(text);
           const status = response.statusCode ?? 500;
-          if (status < 400) resolve(body);
-          else reject(new AgentRefused(errorText(body) ?? `HTTP ${status}`, status));
+          if (status < 400) resolve(answer);
+          else reject(new AgentRefused(errorText(answer) ?? `HTTP ${status}`, status));
         });
         response.on('error', reject);
       },
@@ -51,7 +52,7 @@ export function agentRequest(options: AgentRequest): Promise<unknown> {
           new AgentUnavailable(`no agent answers at ${socket} (${error.code ?? error.message})`),
         );
     });
-    sent.end();
+    sent.end(body);
   });
 }
 

@@ -1,5 +1,7 @@
 /** What a plan would change in this kernel, as data for `plan` and `apply`. */
+import type { BlastRadius } from '../../routes/blast-radius.js';
 import type { Change, Diff } from '../../routes/diff.js';
+import type { ManagementCut } from '../../routes/management.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { NodePlan } from './planner.js';
 
@@ -11,6 +13,10 @@ export interface PlanReport {
   /** Keys of ours that others hold; left alone. */
   readonly foreign: readonly { readonly desired: string; readonly actual: string }[];
   readonly problems: readonly string[];
+  /** Whom the changes touch. */
+  readonly blast?: BlastRadius;
+  /** Ways of managing this node that the changes would cut. */
+  readonly managementCuts?: readonly ManagementCut[];
 }
 
 export interface PlannedChange {

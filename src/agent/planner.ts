@@ -42,6 +42,13 @@ export class Planner {
     this.#node = node;
   }
 
+  /** Another one for the same node, for questions that must not disturb what this one remembers. */
+  fork(): Planner {
+    const other = new Planner(this.#kernel, this.#node);
+    other.#kinds = this.#kinds;
+    return other;
+  }
+
   async plan(cluster: Cluster, state: KernelState): Promise<NodePlan> {
     this.#kinds ??= await this.#kernel.probeKinds();
     const node = cluster.nodes.get(this.#node);

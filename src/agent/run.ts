@@ -39,6 +39,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
     store,
     runtime,
     paths: options,
+    configFile: options.configPath,
     socket: options.socket,
     log,
   });

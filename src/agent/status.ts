@@ -6,6 +6,7 @@ import type { Contest } from '../../routes/fight.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
+import type { ChangeReport } from './change.js';
 import type { NodePlan } from './planner.js';
 
 export interface PeerStatus {
@@ -55,6 +56,8 @@ export interface StatusReport {
       }
     | undefined;
   readonly peers: readonly PeerStatus[];
+  /** A change that waits for its confirmation. */
+  readonly change?: ChangeReport | undefined;
 }
 
 export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): readonly PeerStatus[] {

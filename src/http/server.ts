@@ -10,7 +10,9 @@ import { dirname } from 'node:path';
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly handle: (query: URLSearchParams) => Promise<unknown>;
+  /** Largest body that is read; without it a body is not read at all. */
+  readonly maxBodyBytes?: number;
+  readonly handle: (query: URLSearchParams, body: Uint8Array) => Promise<unknown>;
 }
 
 /** An answer that is not 200: a message for the caller. */
@@ -67,17 +69,40 @@ async function respond(
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(`${JSON.stringify(body)}\n`);
   };
-  const route = routes.find((entry) => entry.path === url.pathname);
-  if (route === undefined) return send(404, { error: `no such path: ${url.pathname}` });
-  if (route.method !== request.method)
-    return send(405, { error: `${url.pathname} takes ${route.method}, not ${request.method}` });
-  request.resume();
+  const there = routes.filter((entry) => entry.path === url.pathname);
+  const route = there.find((entry) => entry.method === request.method);
+  if (there.length === 0) return send(404, { error: `no such path: ${url.pathname}` });
+  if (route === undefined) {
+    const methods = there.map((entry) => entry.method).join(' or ');
+    return send(405, { error: `${url.pathname} takes ${methods}, not ${request.method}` });
+  }
   try {
-    send(200, await route.handle(url.searchParams));
+    const body = await readBody(request, route.maxBodyBytes);
+    send(200, await route.handle(url.searchParams, body));
   } catch (error) {
     const status = error instanceof HttpProblem ? error.status : 500;
     send(status, { error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** A body that is too large is refused while it comes in, not after it has filled the memory. */
+async function readBody(
+  request: IncomingMessage,
+  maxBytes: number | undefined,
+): Promise<Uint8Array> {
+  if (maxBytes === undefined) {
+    request.resume();
+    return new Uint8Array();
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= maxBytes) chunks.push(chunk);
+  }
+  if (size > maxBytes)
+    throw new HttpProblem(413, `the body has ${size} bytes, more than the ${maxBytes} allowed`);
+  return Buffer.concat(chunks);
 }
 
 function answers(socket: string): Promise<boolean> {

@@ -1,0 +1,79 @@
+/**
+ * The last guarded change, on disk, so that it is settled whatever becomes of the process that
+ * watches over it.
+ */
+import { readFileSync } from 'node:fs';
+import { readChecked, sha256, writeChecked } from './checked-file.js';
+
+export interface ChangeRecord {
+  readonly schema: 'selvage.change-record/1';
+  readonly state: 'provisional' | 'confirmed' | 'rolled-back';
+  /** Who watches over it: a running agent, or an `apply` without one. */
+  readonly keeper: 'agent' | 'apply';
+  readonly node: string;
+  /** Name of the file that was applied. */
+  readonly file: string;
+  readonly candidateSha256: string;
+  /** The file that the candidate becomes when it is confirmed. */
+  readonly configFile: string;
+  readonly startedAt: string;
+  readonly reason: string;
+  readonly previous: PreviousState;
+}
+
+/** What comes back when nobody confirms. */
+export type PreviousState =
+  /** What the configured file says; a change never touches it before it is confirmed. */
+  | { readonly kind: 'configured' }
+  /** Nothing of ours was in the kernel. */
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'text'; readonly file: string; readonly text: string };
+
+export class ChangeRecordFile {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Undefined when there is none; throws `DamagedFileError`. */
+  read(): ChangeRecord | undefined {
+    const content = readChecked(this.path);
+    return content === undefined ? undefined : (JSON.parse(content) as ChangeRecord);
+  }
+
+  write(record: ChangeRecord): void {
+    writeChecked(this.path, `${JSON.stringify(record)}\n`);
+  }
+}
+
+/**
+ * What an agent that starts makes of a change that nobody settled. It goes by the configured file,
+ * which is the previous one unless the other process died between replacing it and saying so.
+ */
+export function settleLeftover(
+  file: ChangeRecordFile,
+  configFile: string,
+): ChangeRecord | undefined {
+  const record = file.read();
+  if (record?.state !== 'provisional') return undefined;
+  const confirmed = digestOf(configFile) === record.candidateSha256;
+  const settled: ChangeRecord = {
+    ...record,
+    state: confirmed ? 'confirmed' : 'rolled-back',
+    reason: confirmed
+      ? `${configFile} holds it`
+      : 'the process that watched over it ended before anybody confirmed',
+  };
+  file.write(settled);
+  return settled;
+}
+
+/** Of a file's content, or `absent`. */
+export function digestOf(file: string): string {
+  try {
+    return sha256(readFileSync(file));
+  } catch {
+    return 'absent';
+  }
+}
