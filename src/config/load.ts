@@ -5,8 +5,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { maxFileBytes } from './limits.js';
-import { type ParseResult, parseClusterFile } from './parse.js';
+import type { ParseResult } from './parse.js';
 import type { Problem, ProblemCode } from './problem.js';
+import { type ReadOptions, readClusterFile } from './reader.js';
 import { tooLarge } from './text.js';
 
 export type FileBytes =
@@ -15,16 +16,15 @@ export type FileBytes =
 
 export async function loadClusterFile(
   path: string,
-  options: { readonly revision?: number } = {},
+  options: ReadOptions = {},
 ): Promise<ParseResult> {
   const read = await readClusterBytes(path);
-  return read.ok ? parseClusterFile({ text: read.bytes, file: path, ...options }) : read;
+  return read.ok ? readClusterFile({ bytes: read.bytes, file: path }, options) : read;
 }
 
 export async function readClusterBytes(path: string): Promise<FileBytes> {
   let handle: FileHandle | undefined;
   try {
-    // Without NONBLOCK the opening of a pipe that nobody writes to would never end.
     // NONBLOCK, as the opening of a pipe that nobody writes to would never end.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await handle.stat();

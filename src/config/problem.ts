@@ -11,6 +11,8 @@ export type ProblemCode =
   | 'file-too-large'
   | 'not-utf8'
   | 'not-text'
+  /** Not a fault of the file: what reads it did not get to its end. */
+  | 'reader-failed'
   // YAML
   | 'yaml-syntax'
   | 'tab-indent'

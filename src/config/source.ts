@@ -7,8 +7,8 @@
 import { createHash } from 'node:crypto';
 import type { Cluster } from '../../encap/cluster.js';
 import { readClusterBytes } from './load.js';
-import { parseClusterFile } from './parse.js';
 import type { Problem } from './problem.js';
+import { type ReadOptions, readClusterFile } from './reader.js';
 import { type FileWatch, type WatchOptions, fileIdentity, watchFile } from './watch.js';
 
 export type ConfigUpdate =
@@ -20,7 +20,8 @@ export type ConfigUpdate =
 
 export type ConfigListener = (update: ConfigUpdate) => void;
 
-export interface ConfigSourceOptions extends Omit<WatchOptions, 'onChange'> {
+export interface ConfigSourceOptions
+  extends Omit<WatchOptions, 'onChange'>, Omit<ReadOptions, 'signal'> {
   /** Told of every read that is not `unchanged`. */
   readonly onUpdate?: ConfigListener;
 }
@@ -48,6 +49,7 @@ export class ConfigSource {
   #reading: Promise<ConfigUpdate> | undefined;
   #queued: Promise<ConfigUpdate> | undefined;
   #watch: FileWatch | undefined;
+  readonly #closing = new AbortController();
 
   constructor(path: string, options: ConfigSourceOptions) {
     this.path = path;
@@ -91,6 +93,7 @@ export class ConfigSource {
   close(): void {
     this.#watch?.close();
     this.#watch = undefined;
+    this.#closing.abort();
   }
 
   #next(): Promise<ConfigUpdate> {
@@ -108,7 +111,10 @@ export class ConfigSource {
       return { kind: 'unchanged', cluster: this.#current };
     }
     const revision = (this.#current?.revision ?? 0) + 1;
-    const parsed = parseClusterFile({ text: read.bytes, file: this.path, revision });
+    const parsed = await readClusterFile(
+      { bytes: read.bytes, file: this.path, revision },
+      { ...this.#options, signal: this.#closing.signal },
+    );
     if (!parsed.ok) return this.#rejected(parsed.problems);
     this.#current = parsed.cluster;
     this.#currentDigest = digest;
@@ -123,7 +129,7 @@ export class ConfigSource {
   }
 
   #tell<U extends ConfigUpdate>(update: U): U {
-    this.#options.onUpdate?.(update);
+    if (!this.#closing.signal.aborted) this.#options.onUpdate?.(update);
     return update;
   }
 
