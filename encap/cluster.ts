@@ -143,9 +143,24 @@ export interface ClusterNode {
   /** NIC MTU in bytes; undefined: the zone's. */
   readonly mtu: number | undefined;
   readonly accepts: Accepts;
+  /**
+   * What the node may still be sending, by its own live record; undefined where there are none (the
+   * cluster file), then the rules alone say what may arrive.
+   */
+  readonly sends?: readonly CarriageKey[];
   /** A record kept only so that explanations can say that its owner has left. */
   readonly withdrawn: boolean;
+  /** All of its overlay prefixes are masqueraded, or none; absent: as the cluster says. */
+  readonly masquerade?: boolean;
   readonly source?: SourceRef;
+}
+
+/** Workloads that leave the overlay under an address of their node's. */
+export interface Masquerade {
+  /** Of the overlay prefixes, those inside of these. */
+  readonly sources: readonly Prefix[];
+  /** Destinations that see the workload's own address; the overlay always does. */
+  readonly exclude: readonly Prefix[];
 }
 
 export interface Cluster {
@@ -155,6 +170,13 @@ export interface Cluster {
   /** The pools that node prefixes are taken from; unknown addresses inside are unreachable. */
   readonly pools: readonly Prefix[];
   readonly vxlan: { readonly vni: number; readonly port: number };
+  /** Absent: the default of `masquerade.ts`. */
+  readonly masquerade?: Masquerade;
+  /**
+   * How far apart in time nodes learn of a change, in milliseconds, at most; undefined: the default
+   * of routes/changeover.ts.
+   */
+  readonly settleMs?: number;
   readonly zones: ReadonlyMap<string, Zone>;
   readonly links: readonly Link[];
   readonly rules: readonly Rule[];

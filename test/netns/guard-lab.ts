@@ -166,6 +166,7 @@ export const labSpec: GuardSpec = {
     '2001:db8::3',
   ].map(parseAddress),
   blockMetadata: true,
+  nativeDestinations: ['10.3.0.0/24', 'fd00:3::/64'].map(parsePrefix),
 };
 
 /** Scapy: from the underlay to the node's NIC. */

@@ -6,8 +6,20 @@
  * overlaps). Adjacent prefixes are deliberately *not* joined: a peer that comes or goes must only
  * add or delete its own elements, or a neighbour's packets could meet the moment in between.
  */
-import { type Address, type Family, compareAddresses } from '../../encap/address.js';
-import { type Prefix, comparePrefixes, prefixCovers } from '../../encap/prefix.js';
+import {
+  type Address,
+  type Family,
+  compareAddresses,
+  tryParseAddress,
+} from '../../encap/address.js';
+import {
+  type Prefix,
+  comparePrefixes,
+  hostPrefix,
+  parsePrefix,
+  prefixCovers,
+  tryParsePrefix,
+} from '../../encap/prefix.js';
 import type { GuardSpec } from './guard.js';
 
 /** An outer source and an inner prefix that belongs to it. */
@@ -29,7 +41,24 @@ export interface GuardFacts {
   readonly nics: readonly string[];
   readonly tunnelDevices: readonly string[];
   readonly blockMetadata: boolean;
+  readonly nativeTo: readonly Prefix[];
+  /** Undefined when no source is to be translated. */
+  readonly masquerade: MasqueradeFacts | undefined;
 }
+
+export interface MasqueradeFacts {
+  readonly sources: readonly Prefix[];
+  /** Destinations that are never translated for: pools, exclusions and what is no single host. */
+  readonly keep: readonly Prefix[];
+}
+
+/**
+ * Never translated for: multicast (RFC 1112, RFC 4291 section 2.7), limited broadcast (RFC 919)
+ * and IPv6's link-local addresses, whose packets cross no router.
+ */
+const localDestinations = ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8', 'fe80::/10'].map(
+  parsePrefix,
+);
 
 export function guardFacts(spec: GuardSpec): GuardFacts {
   const innerByOuter = new Map<string, { outer: Address; inner: Prefix[] }>();
@@ -61,7 +90,29 @@ export function guardFacts(spec: GuardSpec): GuardFacts {
     nics: deviceNames(spec.nics),
     tunnelDevices: deviceNames(spec.tunnelDevices),
     blockMetadata: spec.blockMetadata,
+    nativeTo: maximal(spec.nativeDestinations),
+    masquerade: masqueradeFacts(spec),
   };
+}
+
+function masqueradeFacts({ masquerade, pools }: GuardSpec): MasqueradeFacts | undefined {
+  if (masquerade === undefined || masquerade.sources.length === 0) return undefined;
+  return {
+    sources: maximal(masquerade.sources),
+    keep: maximal([...pools, ...masquerade.exclude, ...localDestinations]),
+  };
+}
+
+/** One element of a listing: a prefix, or a host without its length; nothing where it is neither. */
+export function prefixFrom(text: string): readonly Prefix[] {
+  const address = tryParseAddress(text);
+  const prefix = address === undefined ? tryParsePrefix(text) : hostPrefix(address);
+  return typeof prefix === 'string' ? [] : [prefix];
+}
+
+/** The facts with more prefixes that may leave natively, see `keepNative`. */
+export function withNativeTo(facts: GuardFacts, more: readonly Prefix[]): GuardFacts {
+  return { ...facts, nativeTo: maximal([...facts.nativeTo, ...more]) };
 }
 
 export function ofFamily<T extends { readonly family: Family }>(

@@ -33,12 +33,32 @@ export interface GuardSpec {
   readonly nodeAddresses: readonly Address[];
   /** Workloads may not reach 169.254.169.254 and fd00:ec2::254. */
   readonly blockMetadata: boolean;
+  /** Overlay prefixes that may leave without encapsulation: those decided to go natively. */
+  readonly nativeDestinations: readonly Prefix[];
+  /** Absent: nothing is translated, and the kernel need not track connections for us. */
+  readonly masquerade?: GuardMasquerade;
+}
+
+/** Workloads that reach what is outside of the overlay with an address of the node's. */
+export interface GuardMasquerade {
+  /** Sources to translate. */
+  readonly sources: readonly Prefix[];
+  /** Destinations that see the workload's own address; the pools always do. */
+  readonly exclude: readonly Prefix[];
+}
+
+export interface GuardApplyOptions {
+  /**
+   * What may leave natively now still may, until the next `apply` without this: for the time in
+   * which the routes are exchanged, as packets still follow the old ones.
+   */
+  readonly keepNative?: boolean;
 }
 
 export interface Guard {
   readonly backend: 'nftables' | 'iptables' | 'memory';
   /** Makes the kernel's rules exactly these, atomically; the old ones hold until then. */
-  apply(spec: GuardSpec): Promise<void>;
+  apply(spec: GuardSpec, options?: GuardApplyOptions): Promise<void>;
   /** Does the kernel hold exactly what was applied last? The text says what differs. */
   verify(
     spec: GuardSpec,

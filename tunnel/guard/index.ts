@@ -9,14 +9,12 @@ import type { Guard } from './guard.js';
 import { IptablesGuard } from './iptables.js';
 import { NftablesGuard, type PacketFilterOptions } from './nftables.js';
 
-export type { Guard, GuardPeer, GuardSpec } from './guard.js';
+export type { Guard, GuardApplyOptions, GuardMasquerade, GuardPeer, GuardSpec } from './guard.js';
 export { type DropReason, dropReasons } from './names.js';
 export { type ForeignRule, findForeignRules, judgeRulesets } from './foreign-rules.js';
 
-export interface OpenGuardOptions extends PacketFilterOptions {
-  /** Told in one line why a better back end is not used. */
-  readonly log?: (line: string) => void;
-}
+/** `log` is also told in one line why a better back end is not used. */
+export type OpenGuardOptions = PacketFilterOptions;
 
 /** The guard was not to be had; without it no tunnel may come up. */
 export class NoGuardError extends Error {}
@@ -24,12 +22,13 @@ export class NoGuardError extends Error {}
 /**
  * The best guard that this kernel holds, each one tried and not guessed: nftables, else iptables.
  */
-export async function openGuard({ log, ...options }: OpenGuardOptions = {}): Promise<Guard> {
+export async function openGuard(options: OpenGuardOptions = {}): Promise<Guard> {
   const refusals: string[] = [];
   for (const guard of [new NftablesGuard(options), new IptablesGuard(options)]) {
     try {
       await guard.probe();
-      for (const refusal of refusals) log?.(`using ${guard.backend} for the guard: ${refusal}`);
+      for (const refusal of refusals)
+        options.log?.(`using ${guard.backend} for the guard: ${refusal}`);
       return guard;
     } catch (error) {
       refusals.push(error instanceof Error ? error.message : String(error));

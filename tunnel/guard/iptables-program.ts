@@ -12,14 +12,25 @@
  */
 import { type Family } from '../../encap/address.js';
 import { type Prefix, firstAddress, lastAddress } from '../../encap/prefix.js';
-import { type GuardFacts, ofFamily } from './facts.js';
+import { type GuardFacts, ofFamily, prefixFrom } from './facts.js';
 import { type DropReason, dropReasonNames, iptablesPrefix, metadataAddresses } from './names.js';
 
-/** Rules by chain, for one family's filter table. */
+/** Rules by chain, for one table of one family; empty: nothing of ours is to be there. */
 export type IptablesProgram = ReadonlyMap<string, readonly string[]>;
 
+/**
+ * Built-in chains that jump to ours, by table. In `filter` ours come first; in `nat` anywhere, as
+ * the first translation wins and an operator's own shall have its way.
+ */
+export const builtinChains = {
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  nat: ['POSTROUTING'],
+} as const;
+export type IptablesTable = keyof typeof builtinChains;
+export type BuiltinChain = (typeof builtinChains)[IptablesTable][number];
+
 /** Our chain that the built-in chain of this name jumps to. */
-export function entryChain(builtin: 'INPUT' | 'FORWARD'): string {
+export function entryChain(builtin: BuiltinChain): string {
   return `${iptablesPrefix}${builtin}`;
 }
 
@@ -60,7 +71,21 @@ export function iptablesProgram(facts: GuardFacts, family: Family): IptablesProg
       `-p 4 ${call('TUNNEL-OUT')}`,
       `-p 41 ${call('TUNNEL-OUT')}`,
       ...facts.ports.map((port) => `-p udp -m udp --dport ${port} ${call('TUNNEL-OUT')}`),
-      goto('SOURCES'),
+      call('SOURCES'),
+      goto('EGRESS'),
+    ],
+    OUTPUT: [goto('EGRESS')],
+    EGRESS: [
+      ...notUnderlay(facts).map((device) => `-o ${device} -j RETURN`),
+      ...pools.map((pool) => `${destination(pool)}${goto('TO-POOL')}`),
+    ],
+    'TO-POOL': [
+      ...ofFamily(facts.own, family).map((own) => `${destination(own)}-j RETURN`),
+      goto('NATIVE-TO'),
+    ],
+    'NATIVE-TO': [
+      ...ofFamily(facts.nativeTo, family).map((prefix) => `${destination(prefix)}-j RETURN`),
+      drop('native_leak'),
     ],
     OUTER: [call('ON-NIC'), call('LOCAL'), call('SENDERS')],
     'ON-NIC': [...facts.nics.map((nic) => `-i ${nic} -j RETURN`), drop('workload_tunnel')],
@@ -114,6 +139,44 @@ export function iptablesProgram(facts: GuardFacts, family: Family): IptablesProg
     ...Object.entries(rules).map(([name, list]) => [chain(name), list] as const),
     ...dropReasonNames.map((reason) => [dropChain(reason), ['-j DROP']] as const),
   ]);
+}
+
+/** Prefixes that may leave natively by a listing of our chains. */
+export function nativeToIn(chains: ReadonlyMap<string, readonly string[]>): readonly Prefix[] {
+  return (chains.get(chain('NATIVE-TO')) ?? []).flatMap((rule) =>
+    prefixFrom(/^-d (\S+) -j RETURN$/.exec(rule)?.[1] ?? ''),
+  );
+}
+
+/** The nat table's part; see nft-program.ts for the choice of ports. */
+export function iptablesNatProgram(facts: GuardFacts, family: Family): IptablesProgram {
+  const sources = ofFamily(facts.masquerade?.sources ?? [], family);
+  if (sources.length === 0) return new Map();
+  return new Map([
+    [
+      chain('POSTROUTING'),
+      [
+        ...notUnderlay(facts).map((device) => `-o ${device} -j RETURN`),
+        ...sources.map((prefix) => `${source(prefix)}${goto('MASQUERADE')}`),
+      ],
+    ],
+    [
+      chain('MASQUERADE'),
+      [
+        ...ofFamily(facts.masquerade?.keep ?? [], family).map(
+          (prefix) => `${destination(prefix)}-j RETURN`,
+        ),
+        masqueradeRule,
+      ],
+    ],
+  ]);
+}
+
+/** Translates everything: for the chain above, and to try out whether the kernel can. */
+export const masqueradeRule = '-j MASQUERADE --random-fully';
+
+function notUnderlay(facts: GuardFacts): readonly string[] {
+  return [...new Set(['lo', ...facts.tunnelDevices])];
 }
 
 /** Over IPv6 INPUT sees fragments: a tunnel packet must follow the fixed header directly. */
@@ -187,6 +250,10 @@ function u32Not(tests: readonly string[]): string {
 
 function host(address: string, family: Family): string {
   return `${address}/${family === 4 ? 32 : 128}`;
+}
+
+function destination(prefix: Prefix): string {
+  return source(prefix).replace('-s', '-d');
 }
 
 /** `iptables-save` leaves a prefix of length 0 out. */

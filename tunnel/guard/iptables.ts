@@ -1,27 +1,41 @@
 /**
  * The guard on iptables: chains of our own in the filter tables of both families, entered by the
- * first rule of INPUT and FORWARD. `iptables-restore --noflush` exchanges a family's table as a
- * whole, so here too a packet meets the old rules or the new ones.
+ * first rule of INPUT, FORWARD and OUTPUT, and in nat where something is to be masqueraded.
+ * `iptables-restore --noflush` exchanges a family's table as a whole, so here too a packet meets the
+ * old rules or the new ones.
  *
  * It is for correctness where nftables is missing (the kernel of user-mode-linux among others): a
  * rule for each pair, looked at one after the other.
  */
 import type { Family } from '../../encap/address.js';
 import { ToolMissingError, firstLines, requireTool, runTool } from './command.js';
-import { guardFacts } from './facts.js';
-import type { Guard, GuardSpec } from './guard.js';
+import { type GuardFacts, guardFacts, withNativeTo } from './facts.js';
+import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
 import { type IptablesListing, parseIptablesSave } from './iptables-listing.js';
 import {
   type IptablesProgram,
+  type IptablesTable,
+  builtinChains,
   dropChain,
   entryChain,
+  iptablesNatProgram,
   iptablesProgram,
+  masqueradeRule,
+  nativeToIn,
 } from './iptables-program.js';
-import { dropReasonNames, iptablesPrefix } from './names.js';
+import { dropReasonNames, iptablesPrefix, noMasquerade } from './names.js';
 import type { PacketFilterOptions } from './nftables.js';
 
 const probeChain = `${iptablesPrefix}PROBE`;
-const builtins = ['INPUT', 'FORWARD'] as const;
+const tables = ['filter', 'nat'] as const;
+/** A rule that uses what the tables' rules need of the kernel. */
+const probes = {
+  filter: {
+    table: 'filter',
+    rule: '-p udp -m udp --dport 4789 -m u32 --u32 "0x0=0x0" -j RETURN',
+  },
+  nat: { table: 'nat', rule: masqueradeRule },
+} as const;
 /** For another program that holds the lock of the tables. */
 const lockWaitSeconds = 10;
 
@@ -30,10 +44,14 @@ export class IptablesGuard implements Guard {
   readonly #netns: string | undefined;
   /** Variant of the tools that this kernel takes, and the families it takes them for. */
   #tools: { readonly variant: '' | '-legacy'; readonly families: readonly Family[] } | undefined;
+  readonly #log: (line: string) => void;
+  /** Why a family's addresses cannot be translated; empty: they can. */
+  readonly #masqueradeRefusals = new Map<Family, string>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: PacketFilterOptions = {}) {
     this.#netns = options.netns;
+    this.#log = options.log ?? (() => undefined);
   }
 
   /** Throws when this kernel cannot hold the rules; leaves no trace. */
@@ -51,14 +69,17 @@ export class IptablesGuard implements Guard {
     throw new Error(`check whether iptables can hold the guard: ${refusals.join('; ')}`);
   }
 
-  apply(spec: GuardSpec): Promise<void> {
+  apply(spec: GuardSpec, { keepNative = false }: GuardApplyOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
-      const facts = guardFacts(spec);
       for (const family of await this.#families(spec)) {
-        const program = iptablesProgram(facts, family);
-        const listing = await this.#list(family);
-        if (differences(program, listing).length > 0)
-          await this.#restore(family, replacement(program, listing));
+        const listings = await this.#list(family);
+        const facts = await this.#facts(spec, family);
+        const kept = keepNative ? nativeToIn(listings.filter.chains) : [];
+        const programs = programsFor(withNativeTo(facts, kept), family);
+        for (const table of tables) {
+          const change = { table, program: programs[table], listing: listings[table] };
+          if (differences(change).length > 0) await this.#restore(family, change);
+        }
       }
     });
   }
@@ -70,11 +91,14 @@ export class IptablesGuard implements Guard {
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     return this.#inTurn(async () => {
-      const facts = guardFacts(spec);
       const found: string[] = [];
       for (const family of await this.#families(spec)) {
-        const lines = differences(iptablesProgram(facts, family), await this.#list(family));
-        found.push(...lines.map((line) => `IPv${family}: ${line}`));
+        const programs = programsFor(await this.#facts(spec, family), family);
+        const listings = await this.#list(family);
+        for (const table of tables) {
+          const lines = differences({ table, program: programs[table], listing: listings[table] });
+          found.push(...lines.map((line) => `IPv${family}, table ${table}: ${line}`));
+        }
       }
       return {
         ok: found.length === 0,
@@ -87,7 +111,7 @@ export class IptablesGuard implements Guard {
     return this.#inTurn(async () => {
       const total: Record<string, number> = {};
       for (const family of await this.#supported()) {
-        const { counters } = await this.#list(family);
+        const { counters } = (await this.#list(family)).filter;
         for (const reason of dropReasonNames) {
           const packets = /^\[(\d+):/.exec(counters.get(dropChain(reason)) ?? '')?.[1];
           if (packets !== undefined) total[reason] = (total[reason] ?? 0) + Number(packets);
@@ -100,14 +124,11 @@ export class IptablesGuard implements Guard {
   remove(): Promise<void> {
     return this.#inTurn(async () => {
       for (const family of await this.#supported()) {
-        const listing = await this.#list(family);
-        const chains = [...listing.chains.keys()];
-        if (chains.length === 0) continue;
-        await this.#restore(family, [
-          ...chains.map((name) => `:${name} - [0:0]`),
-          ...unhook(listing),
-          ...chains.map((name) => `-X ${name}`),
-        ]);
+        const listings = await this.#list(family);
+        for (const table of tables) {
+          const change = { table, program: new Map(), listing: listings[table] };
+          if (differences(change).length > 0) await this.#restore(family, change);
+        }
       }
     });
   }
@@ -131,19 +152,34 @@ export class IptablesGuard implements Guard {
     return this.#tools!.families;
   }
 
-  async #list(family: Family): Promise<IptablesListing> {
-    const text = await requireTool('read the guard', {
-      argv: [this.#tool(family, 'save'), '--counters', '--table', 'filter'],
-      netns: this.#netns,
-    });
-    return parseIptablesSave(text);
+  /** The spec's facts, less what this kernel has no means for. */
+  async #facts(spec: GuardSpec, family: Family): Promise<GuardFacts> {
+    const facts = guardFacts(spec);
+    if (iptablesNatProgram(facts, family).size === 0) return facts;
+    let refusal = this.#masqueradeRefusals.get(family);
+    if (refusal === undefined) {
+      const { variant } = this.#tools!;
+      refusal = (await this.#try(variant, family, probes.nat)) ?? '';
+      this.#masqueradeRefusals.set(family, refusal);
+      if (refusal !== '') this.#log(`${noMasquerade}: ${refusal}`);
+    }
+    return refusal === '' ? facts : { ...facts, masquerade: undefined };
   }
 
-  async #restore(family: Family, lines: readonly string[]): Promise<void> {
-    await requireTool('load the guard', {
+  /** All tables that the kernel has: asking for `nat` by name would make it track connections. */
+  async #list(family: Family): Promise<Readonly<Record<IptablesTable, IptablesListing>>> {
+    const text = await requireTool('read the guard', {
+      argv: [this.#tool(family, 'save'), '--counters'],
+      netns: this.#netns,
+    });
+    return { filter: parseIptablesSave(text, 'filter'), nat: parseIptablesSave(text, 'nat') };
+  }
+
+  async #restore(family: Family, change: TableChange): Promise<void> {
+    await requireTool(change.table === 'nat' ? 'load the masquerade' : 'load the guard', {
       argv: [...restoreArguments(this.#tool(family, 'restore')), '--counters'],
       netns: this.#netns,
-      input: restoreText(lines),
+      input: restoreText(change.table, replacement(change)),
     });
   }
 
@@ -152,15 +188,18 @@ export class IptablesGuard implements Guard {
   }
 
   /** Loads and removes a chain that nothing jumps to; the reason when that fails. */
-  async #try(variant: '' | '-legacy', family: Family): Promise<string | undefined> {
+  async #try(
+    variant: '' | '-legacy',
+    family: Family,
+    { table, rule }: (typeof probes)[IptablesTable] = probes.filter,
+  ): Promise<string | undefined> {
     const tool = toolName({ family, verb: 'restore', variant });
-    const match = '-p udp -m udp --dport 4789 -m u32 --u32 "0x0=0x0"';
     try {
-      for (const line of [`-A ${probeChain} ${match} -j RETURN`, `-X ${probeChain}`]) {
+      for (const line of [`-A ${probeChain} ${rule}`, `-X ${probeChain}`]) {
         const { status, stderr } = await runTool({
           argv: restoreArguments(tool),
           netns: this.#netns,
-          input: restoreText([`:${probeChain} - [0:0]`, line]),
+          input: restoreText(table, [`:${probeChain} - [0:0]`, line]),
         });
         if (status !== 0) return `${tool}: ${firstLines(stderr)}`;
       }
@@ -191,17 +230,35 @@ function restoreArguments(tool: string): readonly string[] {
   return [tool, '--noflush', '--wait', String(lockWaitSeconds)];
 }
 
-function restoreText(lines: readonly string[]): string {
-  return ['*filter', ...lines, 'COMMIT', ''].join('\n');
+function restoreText(table: IptablesTable, lines: readonly string[]): string {
+  return [`*${table}`, ...lines, 'COMMIT', ''].join('\n');
+}
+
+function programsFor(
+  facts: GuardFacts,
+  family: Family,
+): Readonly<Record<IptablesTable, IptablesProgram>> {
+  return { filter: iptablesProgram(facts, family), nat: iptablesNatProgram(facts, family) };
+}
+
+interface TableChange {
+  readonly table: IptablesTable;
+  readonly program: IptablesProgram;
+  readonly listing: IptablesListing;
 }
 
 /** Every chain anew (declaring one empties it), each drop chain with its count so far. */
-function replacement(program: IptablesProgram, listing: IptablesListing): readonly string[] {
+function replacement({ table, program, listing }: TableChange): readonly string[] {
   const stale = [...listing.chains.keys()].filter((name) => !program.has(name));
+  const hooked = builtinChains[table].filter((name) => program.has(entryChain(name)));
   return [
     ...[...program.keys(), ...stale].map((name) => `:${name} - [0:0]`),
-    ...unhook(listing),
-    ...builtins.map((name) => `-I ${name} 1 -j ${entryChain(name)}`),
+    ...unhook(table, listing),
+    ...hooked.map((name) =>
+      table === 'filter'
+        ? `-I ${name} 1 -j ${entryChain(name)}`
+        : `-A ${name} -j ${entryChain(name)}`,
+    ),
     ...[...program].flatMap(([name, rules]) =>
       rules.map((rule) =>
         rule === '-j DROP'
@@ -213,22 +270,26 @@ function replacement(program: IptablesProgram, listing: IptablesListing): readon
   ];
 }
 
-function unhook(listing: IptablesListing): readonly string[] {
-  return builtins.flatMap((name) =>
-    listing.builtin[name]
+function unhook(table: IptablesTable, listing: IptablesListing): readonly string[] {
+  return builtinChains[table].flatMap((name) =>
+    (listing.builtin[name] ?? [])
       .filter((target) => target === entryChain(name))
       .map((target) => `-D ${name} -j ${target}`),
   );
 }
 
-function differences(program: IptablesProgram, listing: IptablesListing): readonly string[] {
+function differences({ table, program, listing }: TableChange): readonly string[] {
   const found: string[] = [];
-  for (const name of builtins) {
-    const targets = listing.builtin[name];
-    if (targets[0] !== entryChain(name))
-      found.push(`the first rule of ${name} does not jump to ${entryChain(name)}`);
-    else if (targets.indexOf(entryChain(name), 1) > 0)
-      found.push(`${name} jumps to ${entryChain(name)} more than once`);
+  for (const name of builtinChains[table]) {
+    const entry = entryChain(name);
+    const targets = listing.builtin[name] ?? [];
+    const jumps = targets.filter((target) => target === entry).length;
+    if (!program.has(entry)) {
+      if (jumps > 0) found.push(`${name} jumps to ${entry}`);
+    } else if (jumps > 1) found.push(`${name} jumps to ${entry} more than once`);
+    else if (jumps === 0) found.push(`${name} does not jump to ${entry}`);
+    else if (table === 'filter' && targets[0] !== entry)
+      found.push(`the first rule of ${name} does not jump to ${entry}`);
   }
   for (const [name, rules] of program) {
     const listed = listing.chains.get(name);

@@ -2,7 +2,8 @@
  * A guard that keeps its spec in memory, for tests of what stands above it: it shows what was
  * applied, and can be made to fail or to drift as a kernel would.
  */
-import type { Guard, GuardSpec } from './guard.js';
+import { maximal } from './facts.js';
+import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
 
 export class MemoryGuard implements Guard {
   readonly backend = 'memory';
@@ -38,7 +39,11 @@ export class MemoryGuard implements Guard {
     return { close: () => void this.#listeners.delete(listener) };
   }
 
-  apply(spec: GuardSpec): Promise<void> {
+  apply(wanted: GuardSpec, { keepNative = false }: GuardApplyOptions = {}): Promise<void> {
+    const held = this.#held?.nativeDestinations ?? [];
+    const spec = keepNative
+      ? { ...wanted, nativeDestinations: maximal([...wanted.nativeDestinations, ...held]) }
+      : wanted;
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) return Promise.reject(failure);

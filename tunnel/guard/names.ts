@@ -25,6 +25,7 @@ export const dropReasons = {
   workload_source: "a workload's packet with an overlay source that is not this node's",
   decap_source: "a decapsulated packet with one of this node's own sources",
   metadata: "a packet to the cloud's metadata service",
+  native_leak: "a packet to another node's workload that would leave without its tunnel",
 } as const;
 
 export type DropReason = keyof typeof dropReasons;
@@ -32,3 +33,8 @@ export const dropReasonNames = Object.keys(dropReasons) as DropReason[];
 
 /** Link-local IPv4 address of every cloud's metadata service, and AWS's IPv6 one. */
 export const metadataAddresses = { 4: '169.254.169.254', 6: 'fd00:ec2::254' } as const;
+
+/** What is logged where the kernel cannot translate; the guard itself holds without. */
+export const noMasquerade =
+  'this kernel cannot masquerade, so workloads leave the overlay with their own addresses; ' +
+  'load its NAT modules, or set overlay.masquerade to false';

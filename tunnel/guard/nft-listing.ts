@@ -4,6 +4,7 @@
  */
 import { tryParseAddress } from '../../encap/address.js';
 import { guardTable } from './names.js';
+import { isSeal } from './nft-seal.js';
 
 export interface ListedChain {
   /** `input -10 accept`, or empty for a chain without a hook. */
@@ -22,6 +23,8 @@ export interface NftListing {
   >;
   readonly chains: ReadonlyMap<string, ListedChain>;
   readonly counters: ReadonlyMap<string, { readonly packets: number; readonly bytes: number }>;
+  /** Names of the chains that say what the rules' bodies were, see nft-seal.ts. */
+  readonly seals: readonly string[];
   /** Objects of kinds that our program never has, e.g. a flowtable or a map. */
   readonly others: readonly string[];
 }
@@ -38,6 +41,7 @@ export function parseListing(json: string): NftListing | undefined {
   const sets = new Map<string, { shape: string; elements: Set<string> }>();
   const chains = new Map<string, { hook: string; marks: string[]; bodies: string[] }>();
   const counters = new Map<string, { packets: number; bytes: number }>();
+  const seals: string[] = [];
   const others: string[] = [];
   for (const item of items) {
     const [kind, value] = Object.entries(item)[0] as [string, Json];
@@ -48,6 +52,8 @@ export function parseListing(json: string): NftListing | undefined {
     } else if (kind === 'set') {
       const elements = new Set(asList(value['elem']).map(elementText));
       sets.set(name, { shape: setShape(value), elements });
+    } else if (kind === 'chain' && isSeal(name) && value['hook'] === undefined) {
+      seals.push(name);
     } else if (kind === 'chain') {
       chains.set(name, { hook: chainHook(value), marks: [], bodies: [] });
     } else if (kind === 'rule') {
@@ -61,7 +67,7 @@ export function parseListing(json: string): NftListing | undefined {
     }
   }
   if (tableFlags === undefined) return undefined;
-  return { tableFlags, sets, chains, counters, others };
+  return { tableFlags, sets, chains, counters, seals, others };
 }
 
 /** Packets by counter, from `nft -j list counters`. */

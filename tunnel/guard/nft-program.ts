@@ -35,9 +35,16 @@ export interface NftSet {
   readonly elements: ReadonlySet<string>;
 }
 
+export interface NftBase {
+  readonly type: 'filter' | 'nat';
+  readonly hook: 'input' | 'forward' | 'postrouting';
+  /** A number, as `nft -j` lists it. */
+  readonly priority: number;
+}
+
 export interface NftChain {
-  /** Hook of a base chain; priority is a number as `nft -j` lists it. */
-  readonly base: { readonly hook: 'input' | 'forward'; readonly priority: number } | undefined;
+  /** Undefined for a chain that others jump to. */
+  readonly base: NftBase | undefined;
   /** Each ends in a comment that carries the hash of its text: an edited rule is seen by it. */
   readonly rules: readonly string[];
 }
@@ -48,8 +55,13 @@ export interface NftProgram {
   readonly chains: ReadonlyMap<string, NftChain>;
 }
 
-/** Before the `filter` priority (0) that others use: our counters tell what we dropped. */
-const priority = -10;
+/**
+ * `input` and `forward` come before the `filter` priority (0) that others use: our counters tell
+ * what we dropped. Masquerading comes after the `srcnat` priority (100): of several chains the first
+ * translation wins, so an operator's own rule for an egress address has its way. Last is the look
+ * at what leaves, when device and destination are final.
+ */
+const priorities = { filter: -10, masquerade: 110, egress: 190 } as const;
 
 const vxlanFlagsOk = '0x08';
 
@@ -70,6 +82,9 @@ export function nftProgram(facts: GuardFacts, otherNames: OtherNames = new Set()
     chains: chains(facts, named),
   };
 }
+
+/** Name of the sets of prefixes that may leave natively, without the family. */
+export const nativeToSet = 'nativeto';
 
 export function otherName(set: string): string {
   return `${set}_`;
@@ -107,6 +122,11 @@ function sets(facts: GuardFacts): ReadonlyMap<string, NftSet> {
       shape: `ipv${outer}_addr interval`,
       elements: new Set(ofFamily(facts.native, outer).map(prefixText)),
     });
+    result.set(`${nativeToSet}${outer}`, {
+      declaration: `type ipv${outer}_addr; flags interval;`,
+      shape: `ipv${outer}_addr interval`,
+      elements: new Set(ofFamily(facts.nativeTo, outer).map(prefixText)),
+    });
   }
   return result;
 }
@@ -117,9 +137,17 @@ function chains(facts: GuardFacts, named: (set: string) => string): ReadonlyMap<
       withMark(rule.replace(/@([a-z]+[46]+)/g, (_, set: string) => `@${named(set)}`)),
     );
   const base = (hook: 'input' | 'forward', rules: readonly string[]): NftChain => ({
-    base: { hook, priority },
+    base: { type: 'filter', hook, priority: priorities.filter },
     rules: marked(rules),
   });
+  const egress: NftChain = {
+    base: { type: 'filter', hook: 'postrouting', priority: priorities.egress },
+    rules: marked(egressRules(facts)),
+  };
+  const masquerade: NftChain = {
+    base: { type: 'nat', hook: 'postrouting', priority: priorities.masquerade },
+    rules: marked(masqueradeRules(facts)),
+  };
   const plain = (rules: readonly string[]): NftChain => ({ base: undefined, rules: marked(rules) });
   const metadata = facts.blockMetadata
     ? ([4, 6] as const).map(
@@ -127,7 +155,7 @@ function chains(facts: GuardFacts, named: (set: string) => string): ReadonlyMap<
       )
     : [];
   const ports = facts.ports.join(', ');
-  return new Map([
+  return new Map<string, NftChain>([
     [
       'input',
       base('input', [
@@ -152,6 +180,9 @@ function chains(facts: GuardFacts, named: (set: string) => string): ReadonlyMap<
         'goto sources',
       ]),
     ],
+    ['egress', egress],
+    // Without need the chain is not even there: its hook makes the kernel track connections.
+    ...(masquerade.rules.length === 0 ? [] : [['masquerade', masquerade] as const]),
     ['outer', plain(outerRules(facts))],
     [
       'vxlan',
@@ -255,6 +286,47 @@ function fromWorkloadRules(facts: GuardFacts): readonly string[] {
       (pool) => `${pool} ${foreign}${drop('workload_source')}`,
     );
   });
+}
+
+/**
+ * To other nodes' workloads by a device that is none of ours: in clear. That must have been decided;
+ * a route of somebody else's, or ours before it is put right, is no decision.
+ */
+function egressRules(facts: GuardFacts): readonly string[] {
+  return [
+    `oifname { ${quoted(notUnderlay(facts))} } accept`,
+    ...([4, 6] as const).flatMap((family) => {
+      const pools = ofFamily(facts.pools, family).map(prefixText).join(', ');
+      const own = ofFamily(facts.own, family).map(prefixText).join(', ');
+      if (pools === '') return [];
+      const daddr = `${keyword[family]} daddr`;
+      const foreign = own === '' ? '' : `${daddr} != { ${own} } `;
+      return [
+        `${daddr} { ${pools} } ${foreign}${daddr} != @${nativeToSet}${family} ${drop('native_leak')}`,
+      ];
+    }),
+  ];
+}
+
+/**
+ * `fully-random` source ports: two connections that begin at once on two CPUs would else be given
+ * the same port now and then, and one of them lose its first packet (RFC 6056 tells another reason).
+ */
+function masqueradeRules(facts: GuardFacts): readonly string[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const { sources = [], keep = [] } = facts.masquerade ?? {};
+    const from = ofFamily(sources, family).map(prefixText).join(', ');
+    const inside = ofFamily(keep, family).map(prefixText).join(', ');
+    if (from === '') return [];
+    const word = keyword[family];
+    return [
+      `${word} saddr { ${from} } ${word} daddr != { ${inside} } oifname != { ${quoted(notUnderlay(facts))} } masquerade fully-random`,
+    ];
+  });
+}
+
+function notUnderlay(facts: GuardFacts): readonly string[] {
+  return [...new Set(['lo', ...facts.tunnelDevices])];
 }
 
 /** A match on the source, or nothing when there are no prefixes. */

@@ -48,13 +48,21 @@ export function differences(
   return found;
 }
 
-/** Input for `nft -f -`; undefined when there is nothing to do. */
+/**
+ * Input for `nft -f -`; undefined when there is nothing to do. `seal` is the only one to be there
+ * afterwards, see nft-seal.ts.
+ */
 export function transaction(
   program: NftProgram,
-  listing: NftListing | undefined,
+  { listing, seal }: { readonly listing: NftListing | undefined; readonly seal?: string },
 ): string | undefined {
-  if (listing === undefined) return create(program, undefined);
-  if (mustRecreate(program, listing)) return create(program, listing);
+  if (listing === undefined || mustRecreate(program, listing))
+    return (
+      create(program, listing) +
+      sealLines([], seal)
+        .map((line) => `${line}\n`)
+        .join('')
+    );
   const lines: string[] = [];
   for (const name of program.counters)
     if (!listing.counters.has(name)) lines.push(`add counter ${table} ${name}`);
@@ -79,11 +87,12 @@ export function transaction(
   for (const name of listing.counters.keys())
     if (!(program.counters as readonly string[]).includes(name))
       lines.push(`delete counter ${table} ${name}`);
+  lines.push(...sealLines(listing.seals, seal));
   return lines.length === 0 ? undefined : `${lines.join('\n')}\n`;
 }
 
 /** What the listing would be after the transaction: what the next difference is taken against. */
-export function listingOf(program: NftProgram): NftListing {
+export function listingOf(program: NftProgram, seals: readonly string[] = []): NftListing {
   return {
     tableFlags: '',
     sets: program.sets,
@@ -94,6 +103,7 @@ export function listingOf(program: NftProgram): NftListing {
       ]),
     ),
     counters: new Map(program.counters.map((name) => [name, { packets: 0, bytes: 0 }])),
+    seals,
     others: [],
   };
 }
@@ -111,6 +121,16 @@ function create(program: NftProgram, listing: NftListing | undefined): string {
   for (const [name, chain] of program.chains) lines.push(addChain(name, chain));
   for (const [name, chain] of program.chains) lines.push(...addRules(name, chain));
   return `${lines.join('\n')}\n`;
+}
+
+/** Flushed before they go, as somebody may have put a rule into one. */
+function sealLines(have: readonly string[], want: string | undefined): readonly string[] {
+  return [
+    ...have
+      .filter((name) => name !== want)
+      .flatMap((name) => [`flush chain ${table} ${name}`, `delete chain ${table} ${name}`]),
+    ...(want === undefined || have.includes(want) ? [] : [`add chain ${table} ${want}`]),
+  ];
 }
 
 function mustRecreate(program: NftProgram, listing: NftListing): boolean {
@@ -134,7 +154,7 @@ function addChain(name: string, { base }: NftChain): string {
   const hook =
     base === undefined
       ? ''
-      : ` { type filter hook ${base.hook} priority ${base.priority}; policy accept; }`;
+      : ` { type ${base.type} hook ${base.hook} priority ${base.priority}; policy accept; }`;
   return `add chain ${table} ${name}${hook}`;
 }
 
@@ -185,5 +205,5 @@ function ruleDifference(chain: NftChain, marks: readonly string[]): string {
 }
 
 function hookText({ base }: NftChain): string {
-  return base === undefined ? '' : `filter ${base.hook} ${base.priority} accept`;
+  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority} accept`;
 }

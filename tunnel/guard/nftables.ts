@@ -5,19 +5,23 @@
  * few elements and not a listing of ten thousand. The memory is dropped when a transaction fails or
  * `verify` sees a difference; the next `apply` then reads again and repairs.
  */
+import { type Prefix, parsePrefix } from '../../encap/prefix.js';
 import { watchGuardTable } from './nft-watch.js';
-import { requireTool, runTool } from './command.js';
-import { guardFacts } from './facts.js';
-import type { Guard, GuardSpec } from './guard.js';
-import { guardTable } from './names.js';
+import { type ToolRun, firstLines, requireTool, runTool } from './command.js';
+import { type GuardFacts, guardFacts, prefixFrom, withNativeTo } from './facts.js';
+import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
+import { guardTable, noMasquerade } from './names.js';
 import { type NftListing, editedRule, parseCounters, parseListing } from './nft-listing.js';
-import { markOf, nftProgram } from './nft-program.js';
+import { type NftProgram, markOf, nftProgram, otherName, nativeToSet } from './nft-program.js';
 import { programAsNamed, programToApply } from './nft-renewal.js';
+import { sealOf } from './nft-seal.js';
 import { differences, listingOf, transaction } from './nft-transaction.js';
 
 export interface PacketFilterOptions {
   /** Name or path of the network namespace to guard; undefined: the process's own. */
   readonly netns?: string;
+  /** Told in one line what this kernel cannot do and the guard does without. */
+  readonly log?: (line: string) => void;
 }
 
 /** Empty spec: for trying out whether the kernel takes the rules at all. */
@@ -31,6 +35,13 @@ const emptySpec: GuardSpec = {
   ownPrefixes: [],
   nodeAddresses: [],
   blockMetadata: true,
+  nativeDestinations: [],
+};
+
+/** The empty spec with a rule that translates. */
+const masqueradingSpec: GuardSpec = {
+  ...emptySpec,
+  masquerade: { sources: [parsePrefix('192.0.2.0/24'), parsePrefix('2001:db8::/32')], exclude: [] },
 };
 
 export class NftablesGuard implements Guard {
@@ -38,36 +49,41 @@ export class NftablesGuard implements Guard {
   readonly #netns: string | undefined;
   /** What the kernel holds as far as we know; undefined: not known. */
   #known: { readonly listing: NftListing | undefined } | undefined;
-  /** Bodies of our rules as first listed, by comment: an edit that keeps the comment shows. */
-  #bodies = new Map<string, string>();
+  /** Bodies of our rules as we wrote them, by comment: an edit that keeps the comment shows. */
+  readonly #bodies = new Map<string, string>();
+  readonly #log: (line: string) => void;
+  /** Has this kernel rules that translate? Undefined: not tried yet. */
+  #masquerades: boolean | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: PacketFilterOptions = {}) {
     this.#netns = options.netns;
+    this.#log = options.log ?? (() => undefined);
   }
 
   /** Throws when this kernel or this `nft` cannot hold the guard's rules; changes nothing. */
   async probe(): Promise<void> {
-    const program = nftProgram(guardFacts(emptySpec));
-    await requireTool('check whether nftables can hold the guard', {
-      argv: ['nft', '-c', '-f', '-'],
-      netns: this.#netns,
-      input: transaction(program, undefined) ?? '',
-    });
+    await requireTool('check whether nftables can hold the guard', this.#check(emptySpec));
   }
 
-  apply(spec: GuardSpec): Promise<void> {
+  apply(spec: GuardSpec, { keepNative = false }: GuardApplyOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
       this.#known ??= { listing: await this.#list() };
-      const program = programToApply(guardFacts(spec), this.#known.listing);
-      const input = transaction(program, this.#known.listing);
+      const { listing } = this.#known;
+      const facts = await this.#facts(spec);
+      const program = programToApply(
+        keepNative ? withNativeTo(facts, nativeToIn(listing)) : facts,
+        listing,
+      );
+      // What one of our rules reads like may have changed under us: then none is known any more.
+      if (hasEdits(listing)) this.#bodies.clear();
+      const seal = this.#sealOf(program);
+      const input = transaction(program, { listing, ...seal });
       if (input === undefined) return;
       this.#known = undefined;
-      await requireTool('load the guard', { argv: ['nft', '-f', '-'], netns: this.#netns, input });
-      // Learn how the kernel tells rules that were never listed before; see #withEditsMarked.
-      const isNew = (rule: string): boolean => !this.#bodies.has(markOf(rule));
-      if ([...program.chains.values()].some(({ rules }) => rules.some(isNew))) await this.#list();
-      this.#known = { listing: listingOf(program) };
+      await this.#load(input);
+      if (seal === undefined) await this.#learnAndSeal(program);
+      this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
     });
   }
 
@@ -78,7 +94,11 @@ export class NftablesGuard implements Guard {
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     return this.#inTurn(async () => {
       const listing = await this.#list();
-      const found = differences(programAsNamed(guardFacts(spec), listing), listing);
+      const program = programAsNamed(await this.#facts(spec), listing);
+      const found = [...differences(program, listing)];
+      const seal = this.#sealOf(program)?.seal;
+      if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
+        found.push('its rules are not sealed');
       this.#known = found.length === 0 ? { listing } : undefined;
       return {
         ok: found.length === 0,
@@ -126,15 +146,65 @@ export class NftablesGuard implements Guard {
 
   /** A rule is known by its comment; its body must also be what it was when we wrote it. */
   #withEditsMarked(listing: NftListing | undefined): NftListing | undefined {
-    for (const chain of listing?.chains.values() ?? []) {
+    if (listing === undefined) return undefined;
+    const sealed = listing.seals.includes(sealOf(bodiesOf(listing)));
+    for (const chain of listing.chains.values()) {
       for (const [i, body] of chain.bodies.entries()) {
         const mark = chain.marks[i]!;
         const before = this.#bodies.get(mark);
-        if (before === undefined) this.#bodies.set(mark, body);
+        // Of an earlier agent's rules its seal speaks; what nothing speaks for is written again.
+        if (before === undefined && sealed) this.#bodies.set(mark, body);
         else if (before !== body) chain.marks[i] = editedRule;
       }
     }
     return listing;
+  }
+
+  /** Rules that were never listed before are told by the kernel once, and then sealed. */
+  async #learnAndSeal(program: NftProgram): Promise<void> {
+    const table = await requireTool('read the guard', {
+      // Without elements, of which there may be many.
+      argv: ['nft', '-t', '-j', 'list', 'table', 'inet', guardTable],
+      netns: this.#netns,
+    });
+    const listing = parseListing(table);
+    if (listing !== undefined)
+      for (const [mark, body] of bodiesOf(listing)) this.#bodies.set(mark, body);
+    const input = transaction(program, { listing: listingOf(program), ...this.#sealOf(program) });
+    if (input !== undefined) await this.#load(input);
+  }
+
+  /** Undefined when a rule's body is not known. */
+  #sealOf(program: NftProgram): { readonly seal: string } | undefined {
+    const marks = [...program.chains.values()].flatMap(({ rules }) => rules.map(markOf));
+    const bodies = marks.map((mark) => [mark, this.#bodies.get(mark)] as const);
+    return bodies.every((pair): pair is readonly [string, string] => pair[1] !== undefined)
+      ? { seal: sealOf(bodies) }
+      : undefined;
+  }
+
+  /** The spec's facts, less what this kernel has no means for. */
+  async #facts(spec: GuardSpec): Promise<GuardFacts> {
+    const facts = guardFacts(spec);
+    if (facts.masquerade === undefined) return facts;
+    if (this.#masquerades === undefined) {
+      const { status, stderr } = await runTool(this.#check(masqueradingSpec));
+      this.#masquerades = status === 0;
+      if (!this.#masquerades) this.#log(`${noMasquerade}: nft: ${firstLines(stderr)}`);
+    }
+    return this.#masquerades ? facts : { ...facts, masquerade: undefined };
+  }
+
+  #check(spec: GuardSpec): ToolRun {
+    return {
+      argv: ['nft', '-c', '-f', '-'],
+      netns: this.#netns,
+      input: transaction(nftProgram(guardFacts(spec)), { listing: undefined }) ?? '',
+    };
+  }
+
+  async #load(input: string): Promise<void> {
+    await requireTool('load the guard', { argv: ['nft', '-f', '-'], netns: this.#netns, input });
   }
 
   /** Calls run one after the other, whatever came of the one before. */
@@ -143,4 +213,24 @@ export class NftablesGuard implements Guard {
     this.#turn = next.catch(() => undefined);
     return next;
   }
+}
+
+function hasEdits(listing: NftListing | undefined): boolean {
+  return [...(listing?.chains.values() ?? [])].some(({ marks }) => marks.includes(editedRule));
+}
+
+function* bodiesOf(listing: NftListing): Iterable<readonly [string, string]> {
+  for (const { marks, bodies } of listing.chains.values())
+    for (const [i, body] of bodies.entries()) yield [marks[i]!, body];
+}
+
+/** What may leave natively by what the kernel holds. */
+function nativeToIn(listing: NftListing | undefined): readonly Prefix[] {
+  const names = ([4, 6] as const).flatMap((family) => {
+    const name = `${nativeToSet}${family}`;
+    return [name, otherName(name)];
+  });
+  return names.flatMap((name) =>
+    [...(listing?.sets.get(name)?.elements ?? [])].flatMap(prefixFrom),
+  );
 }
