@@ -3,12 +3,12 @@
  *
  * Two rounds, because the kernel runs the later messages of a batch even if earlier ones failed:
  * first devices, addresses and peer entries; then the routes, but not those of a peer whose entries
- * failed (its route would send packets nowhere). Deletions come last.
+ * failed (its route would send packets nowhere). Then devices shrink; deletions come last.
  */
 import type { Kernel, KernelFailure, Op } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
 import type { Change } from './diff.js';
-import { opsOf } from './diff.js';
+import { isShrink, opsOf } from './diff.js';
 
 export interface FailedChange {
   readonly change: Change;
@@ -20,7 +20,7 @@ export interface FailedChange {
 export interface ApplyResult {
   readonly applied: readonly Change[];
   readonly failed: readonly FailedChange[];
-  /** Held back because an entry of the same peer, or its device, failed. */
+  /** Held back because an entry of the same peer, or its device, failed; or still in use. */
   readonly skipped: readonly Change[];
 }
 
@@ -45,7 +45,7 @@ export async function applyChanges(
   };
 
   const writes = changes.filter((change) => change.kind !== 'delete');
-  await run(writes.filter((change) => change.desired.type !== 'route'));
+  await run(writes.filter((change) => change.desired.type !== 'route' && !isShrink(change)));
   const badPeers = new Set(failed.map((entry) => entry.peer));
   const badDevices = new Set(failed.map((entry) => linkName(entry.change)));
   const routes = writes.filter((change) => change.desired.type === 'route');
@@ -59,7 +59,15 @@ export async function applyChanges(
   const heldSet = new Set(held);
   skipped.push(...held);
   await run(routes.filter((change) => !heldSet.has(change)));
-  await run(changes.filter((change) => change.kind === 'delete'));
+  await run(writes.filter(isShrink));
+  // What a route goes on using because its successor could not be written must stay.
+  const inUse = new Set(
+    [...skipped, ...failed.map((entry) => entry.change)].flatMap((change) => presentDevice(change)),
+  );
+  const deletions = changes.filter((change) => change.kind === 'delete');
+  const kept = deletions.filter((change) => inUse.has(deletedDevice(change) ?? ''));
+  skipped.push(...kept);
+  await run(deletions.filter((change) => !kept.includes(change)));
   return { applied, failed, skipped };
 }
 
@@ -84,4 +92,30 @@ function routeDevice(change: Change): string | undefined {
     change.desired.target.kind === 'unicast'
     ? change.desired.target.device
     : undefined;
+}
+
+/** The device that the route to be changed uses at present. */
+function presentDevice(change: Change): readonly string[] {
+  return change.kind === 'update' &&
+    change.actual.type === 'route' &&
+    change.actual.target.kind === 'unicast'
+    ? [change.actual.target.device]
+    : [];
+}
+
+/** The device that goes, or that something is taken from. */
+function deletedDevice(change: Change): string | undefined {
+  if (change.kind !== 'delete') return undefined;
+  const { actual } = change;
+  switch (actual.type) {
+    case 'link':
+      return actual.name;
+    case 'address':
+    case 'fdb':
+    case 'neighbour':
+      return actual.device;
+    case 'route':
+    case 'sysctl':
+      return undefined;
+  }
 }

@@ -21,7 +21,17 @@ import type {
   RouteTarget,
 } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
-import { deviceNames, mainTable, metrics, pathMetric, routeProtocol } from './ownership.js';
+import {
+  deviceInSlot,
+  deviceNames,
+  mainTable,
+  metrics,
+  pathMetric,
+  routeProtocol,
+} from './ownership.js';
+import type { VxlanId } from './changeover.js';
+import type { Overlap } from './overlap.js';
+import { noOverlap } from './overlap.js';
 import { receivable } from './receive.js';
 import type { Rib } from './rib.js';
 import { linkLocalOf, tunnelAddress, vtepMac } from './vtep.js';
@@ -46,19 +56,21 @@ export interface DesiredQuestion {
   readonly rib: Rib;
   /** Kinds of device that this kernel can create. */
   readonly kinds: ReadonlySet<OwnLink['kind']>;
+  /** What is received besides, while a change of configuration is under way. */
+  readonly overlap?: Overlap;
 }
 
 /** Outer TTL of every plane. */
 export const outerTtl = 64;
 
 export function desiredState(question: DesiredQuestion): DesiredState {
-  const { snapshot, rib } = question;
+  const { snapshot, rib, kinds, overlap = noOverlap } = question;
   const { cluster, local } = snapshot;
   const self = cluster.nodes.get(rib.self);
   if (self === undefined || local === undefined)
     throw new RangeError(`no facts of node ${rib.self} in the snapshot`);
-  const build = new Builder({ cluster, self, local, kinds: question.kinds });
-  build.devices(receivable(cluster, rib));
+  const build = new Builder({ cluster, self, local, kinds, overlap });
+  build.devices(new Set([...receivable(cluster, rib), ...overlap.receives]));
   build.ownBlocks();
   for (const decision of rib.decisions.values()) build.path(decision);
   build.pools(rib);
@@ -70,6 +82,17 @@ interface BuilderInput {
   readonly self: ClusterNode;
   readonly local: LocalFacts;
   readonly kinds: ReadonlySet<OwnLink['kind']>;
+  readonly overlap: Overlap;
+}
+
+interface LinkParts {
+  readonly name: string;
+  readonly kind: OwnLink['kind'];
+  readonly mtu: number;
+  readonly nic: string;
+  readonly source: Address;
+  /** The cluster's when absent. */
+  readonly vxlan?: VxlanId;
 }
 
 class Builder {
@@ -112,7 +135,7 @@ class Builder {
 
   #device(carriage: Carriage): void {
     const { self, local, kinds } = this.#input;
-    const name = deviceFor(carriage);
+    const name = this.#deviceFor(carriage);
     if (this.#objects.has(`link ${name}`)) return;
     const nic = local.nics[carriage.outer];
     const source = underlayAddress(self, carriage.outer)?.address;
@@ -120,35 +143,46 @@ class Builder {
     const mtu = nic.mtu - overheadBytes(carriage);
     const kind = kindFor(carriage);
     if (kinds.has(kind)) {
-      this.#add(this.#link({ name, kind, mtu, nic: nic.name, source }));
+      this.#links(carriage, { name, kind, mtu, nic: nic.name, source });
     } else if (kind === 'ipip') {
       this.#userspace.push(carriage);
       this.#notices.push(
         `this kernel has no ipip module: a userspace process carries ipip, at a fraction of the speed; load the module, or declare "accepts: { ipip: userspace }" for node ${self.name} so that auto passes it over`,
       );
-      this.#add({ type: 'link', kind: 'tun', name, mtu, up: true });
+      this.#receiver({ type: 'link', kind: 'tun', name, mtu, up: true });
     } else {
       this.#problems.push(
         `this kernel cannot make ${kind} devices, and ${carriage.mode} with IPv${carriage.inner} in IPv${carriage.outer} has no other data plane: load the module, or declare "accepts: { ${carriage.mode}/${carriage.outer}/${carriage.inner}: none }" for node ${self.name}`,
       );
-      return;
     }
-    this.#deviceAddresses(name, kind);
+  }
+
+  /** The device that packets are sent through, and those that only receive for a while. */
+  #links(carriage: Carriage, parts: LinkParts): void {
+    const { overlap } = this.#input;
+    this.#receiver(this.#link(parts));
+    const first = firstDevice(carriage);
+    if (parts.kind === 'vxlan')
+      for (const { slot, ...vxlan } of overlap.vxlan)
+        this.#receiver(this.#link({ ...parts, name: deviceInSlot(first, slot), vxlan }));
+    if (parts.kind === 'ipip' || parts.kind === 'sit')
+      for (const { slot, address } of overlap.locals)
+        this.#receiver(this.#link({ ...parts, name: deviceInSlot(first, slot), source: address }));
+  }
+
+  #receiver(link: OwnLink): void {
+    this.#add(link);
+    this.#deviceAddresses(link.name, link.kind);
     this.#add({
       type: 'sysctl',
-      path: `net/ipv4/conf/${name}/rp_filter`,
+      path: `net/ipv4/conf/${link.name}/rp_filter`,
       value: '2',
     });
   }
 
-  #link(parts: {
-    readonly name: string;
-    readonly kind: OwnLink['kind'];
-    readonly mtu: number;
-    readonly nic: string;
-    readonly source: Address;
-  }): OwnLink {
+  #link(parts: LinkParts): OwnLink {
     const { cluster, self } = this.#input;
+    const { vni, port } = parts.vxlan ?? cluster.vxlan;
     const base = {
       type: 'link',
       name: parts.name,
@@ -164,8 +198,8 @@ class Builder {
           ...base,
           kind: 'vxlan',
           mac: vtepMac(cluster.name, self.name),
-          vni: cluster.vxlan.vni,
-          port: cluster.vxlan.port,
+          vni,
+          port,
           parent: parts.nic,
           learning: false,
           df: 'set',
@@ -242,7 +276,7 @@ class Builder {
       add({ ...base, device, gateway: via, onlink: verdict.nextHop.kind === 'adjacent' });
       return;
     }
-    const device = deviceFor(verdict.carriage);
+    const device = this.#deviceFor(verdict.carriage);
     const link = this.#objects.get(`link ${device}`) as LinkObject | undefined;
     if (link === undefined) {
       add({ kind: 'unreachable' });
@@ -286,6 +320,17 @@ class Builder {
     return { gateway, onlink: inner === 4 };
   }
 
+  #deviceFor(carriage: Carriage): string {
+    const { slots } = this.#input.overlap;
+    const { ipip, vxlan } = slots;
+    // A TUN device is told of all its local addresses, so it needs no second one.
+    const userspace = carriage.mode === 'ipip' && !this.#input.kinds.has(kindFor(carriage));
+    return deviceInSlot(
+      firstDevice(carriage),
+      carriage.mode === 'vxlan' ? vxlan : userspace ? 'a' : ipip,
+    );
+  }
+
   #route(route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>, peer?: string): void {
     this.#add({ type: 'route', table: mainTable, protocol: routeProtocol, ...route }, peer);
   }
@@ -297,7 +342,8 @@ class Builder {
   }
 }
 
-export function deviceFor(carriage: Carriage): string {
+/** The device of a carriage in the first slot. */
+export function firstDevice(carriage: Carriage): string {
   if (carriage.mode === 'vxlan')
     return carriage.outer === 4 ? deviceNames.vxlan4 : deviceNames.vxlan6;
   if (carriage.outer === 6) return deviceNames.ip6tnl;

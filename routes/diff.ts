@@ -1,8 +1,9 @@
 /**
  * From what the kernel has to what it should have: a pure function to an ordered list of changes.
  *
- * Order: devices, addresses, forwarding and neighbour entries, sysctls, then routes by replace;
- * deletions last, in reverse. A route key that somebody else holds is left alone and reported,
+ * Order: devices, addresses, forwarding and neighbour entries, sysctls, then routes by replace, then
+ * devices whose MTU only shrinks (routes must not promise what their device has lost); deletions
+ * last, in reverse. A route key that somebody else holds is left alone and reported,
  * since a replace would take it over.
  */
 import type { KernelObject, KernelState, Op, RouteObject } from '../tunnel/kernel.js';
@@ -55,6 +56,7 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
   const foreign: ForeignObject[] = [];
   const writes: Change[] = [];
   const recreated = new Set<string>();
+  const grown = new Map<string, Growth>();
 
   for (const object of inTypeOrder(desired.values())) {
     const key = objectKey(object);
@@ -63,10 +65,12 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
       foreign.push({ key, desired: object, actual: other });
       continue;
     }
-    const change = changeFor(object, current(object, { own, actual, recreated }));
+    const change = changeFor(object, current(object, { own, actual, recreated, grown }));
     if (change === undefined) continue;
     if (change.kind === 'update' && change.recreate && object.type === 'link')
       recreated.add(object.name);
+    const growth = growthOf(change);
+    if (growth !== undefined) grown.set(growth.device, growth);
     writes.push(change);
   }
   const stale = [...own.entries()].filter(
@@ -75,7 +79,8 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
   const deletions = inTypeOrder(stale.map(([, object]) => object)).reverse();
   return {
     changes: [
-      ...writes,
+      ...writes.filter((change) => !isShrink(change)),
+      ...writes.filter(isShrink),
       ...deletions.map((object): Change => ({
         kind: 'delete',
         key: objectKey(object),
@@ -84,6 +89,33 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
     ],
     foreign,
   };
+}
+
+/** A device's MTU gets smaller and nothing else of it changes. */
+export function isShrink(change: Change): boolean {
+  return (
+    change.kind === 'update' &&
+    !change.recreate &&
+    change.attributes.join() === 'mtu' &&
+    change.desired.type === 'link' &&
+    change.actual.type === 'link' &&
+    change.desired.mtu < change.actual.mtu
+  );
+}
+
+/** A device's MTU before and after it grew. */
+interface Growth {
+  readonly device: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+function growthOf(change: Change): Growth | undefined {
+  if (change.kind !== 'update' || change.recreate) return undefined;
+  const { desired, actual } = change;
+  if (desired.type !== 'link' || actual.type !== 'link' || desired.mtu <= actual.mtu)
+    return undefined;
+  return { device: desired.name, from: actual.mtu, to: desired.mtu };
 }
 
 /** The kernel operations of a change list, in its order. */
@@ -109,6 +141,7 @@ interface Current {
   readonly own: ReadonlyMap<string, DesiredObject>;
   readonly actual: ActualState;
   readonly recreated: ReadonlySet<string>;
+  readonly grown: ReadonlyMap<string, Growth>;
 }
 
 /** The object that stands at this key now; gone when its device is about to be made again. */
@@ -120,7 +153,20 @@ function current(object: DesiredObject, state: Current): KernelObject | undefine
   }
   const found = state.own.get(objectKey(object));
   const device = found === undefined ? undefined : deviceOf(found);
-  return device !== undefined && state.recreated.has(device) ? undefined : found;
+  if (device !== undefined && state.recreated.has(device)) return undefined;
+  return found?.type === 'route' ? afterGrowth(found, state.grown) : found;
+}
+
+/**
+ * The kernel raises an IPv6 route's MTU with its device's where the two were the same
+ * (rt6_mtu_change_route of net/ipv6/route.c): a route that should stay has to be written again.
+ */
+function afterGrowth(route: RouteObject, grown: ReadonlyMap<string, Growth>): RouteObject {
+  const { target } = route;
+  if (route.prefix.family === 4 || target.kind !== 'unicast') return route;
+  const growth = grown.get(target.device);
+  if (growth === undefined || target.mtu !== growth.from) return route;
+  return { ...route, target: { ...target, mtu: growth.to } };
 }
 
 function changeFor(desired: DesiredObject, actual: KernelObject | undefined): Change | undefined {

@@ -5,6 +5,7 @@
 import { isLinkLocal } from '../encap/address.js';
 import type { InterfaceAddress, Prefix } from '../encap/prefix.js';
 import type { KernelState, LinkObject, OwnLink, RouteObject } from '../tunnel/kernel.js';
+import type { Slot } from './slots.js';
 
 /** `RTPROT_*` value of every route we make; unassigned in linux/rtnetlink.h and iproute2's rt_protos. */
 export const routeProtocol = 83;
@@ -30,7 +31,7 @@ export function pathMetric(prefix: Prefix): number {
   return metrics.path + ((hash >>> 16) & (pathMetrics - 1));
 }
 
-/** Outer family, then a slot letter where two devices may stand side by side during a change. */
+/** Devices in the first slot; see slots.ts. `slip6` is the only one of its kind a kernel allows. */
 export const deviceNames = {
   vxlan4: 'slv4a',
   vxlan6: 'slv6a',
@@ -39,15 +40,35 @@ export const deviceNames = {
   ip6tnl: 'slip6',
 } as const;
 
+const secondSlot: ReadonlyMap<string, string> = new Map([
+  [deviceNames.vxlan4, 'slv4b'],
+  [deviceNames.vxlan6, 'slv6b'],
+  [deviceNames.ipip4, 'slip4b'],
+  [deviceNames.sit4, 'slsit4b'],
+]);
+
+export function deviceInSlot(name: string, slot: Slot): string {
+  return slot === 'a' ? name : (secondSlot.get(name) ?? name);
+}
+
+export function slotOf(device: string): Slot | undefined {
+  if (secondSlot.has(device)) return 'a';
+  return [...secondSlot.values()].includes(device) ? 'b' : undefined;
+}
+
 /** The key (see `objectKey`) of the route to a peer's prefix. */
 export function pathRouteKey(prefix: Prefix): string {
   return `route ${mainTable} ${prefix.text} metric ${pathMetric(prefix)}`;
 }
 
-const ownNames: ReadonlySet<string> = new Set([...Object.values(deviceNames), 'slv4b', 'slv6b']);
+/** Every name that a device of ours can have. */
+export const ownDeviceNames: ReadonlySet<string> = new Set([
+  ...Object.values(deviceNames),
+  ...secondSlot.values(),
+]);
 
 export function isOwnDeviceName(name: string): boolean {
-  return ownNames.has(name);
+  return ownDeviceNames.has(name);
 }
 
 export function isOwnLink(link: LinkObject): link is OwnLink {

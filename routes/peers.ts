@@ -5,7 +5,9 @@
 import type { Address } from '../encap/address.js';
 import type { ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
+import { masqueradeOf } from '../encap/masquerade.js';
 import type { Carriage } from '../encap/mode.js';
+import { carriageKey } from '../encap/mode.js';
 import { innerMtu, overheadBytes } from '../encap/mtu.js';
 import { pathLimits, pathMtu } from '../encap/path-mtu.js';
 import type { Prefix } from '../encap/prefix.js';
@@ -16,8 +18,11 @@ import { stepOf } from '../encap/trail.js';
 import { underlayFacts } from '../encap/underlay/index.js';
 import type { GuardPeer, GuardSpec } from '../tunnel/guard/guard.js';
 import type { PlanePeer, PlaneSpec } from '../tunnel/userspace/plane.js';
-import { deviceFor, outerTtl } from './desired.js';
+import { firstDevice, outerTtl } from './desired.js';
 import type { DesiredState } from './desired.js';
+import { guardedDevices, nativeDestinations } from './egress.js';
+import type { Overlap } from './overlap.js';
+import { noOverlap } from './overlap.js';
 import { possibleModes } from './receive.js';
 import type { Rib } from './rib.js';
 import { tunnelAddress } from './vtep.js';
@@ -25,46 +30,56 @@ import { tunnelAddress } from './vtep.js';
 export interface PeersQuestion {
   readonly snapshot: Snapshot & { readonly local: LocalFacts };
   readonly rib: Rib;
+  /** What is received besides, while a change of configuration is under way. */
+  readonly overlap?: Overlap;
 }
 
 export function guardSpec(question: PeersQuestion, desired: DesiredState): GuardSpec {
-  const { snapshot, rib } = question;
+  const { snapshot, rib, overlap = noOverlap } = question;
   const { cluster, local } = snapshot;
   const self = cluster.nodes.get(rib.self)!;
   const peers: GuardPeer[] = [];
   const nodeAddresses: Address[] = [];
-  const nativePossible = possibleModes(cluster).has('native');
+  const ruled = possibleModes(cluster).has('native');
   for (const node of cluster.nodes.values()) {
     if (node.withdrawn) continue;
-    nodeAddresses.push(...node.underlay.map((entry) => entry.address));
+    const others = overlap.underlay.get(node.name) ?? [];
+    nodeAddresses.push(...node.underlay.map((entry) => entry.address), ...others);
     if (node.name === self.name) continue;
     peers.push({
       node: node.name,
-      outerSources: outerSources(snapshot, self, node),
-      innerSources: innerSources(node),
-      nativeSources: nativePossible
-        ? node.overlay.filter((prefix) => openTo(rib.decisions.get(prefix.text), 'native'))
-        : [],
+      outerSources: [...outerSources(snapshot, self, node), ...others],
+      innerSources: innerSources(node, others),
+      nativeSources: node.overlay.filter((prefix) => {
+        const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
+        return (
+          node.sends?.includes(key) === true ||
+          ((ruled || overlap.receives.has(key)) && openTo(rib.decisions.get(prefix.text), 'native'))
+        );
+      }),
     });
   }
   return {
-    vxlan: [cluster.vxlan],
-    localAddresses: self.underlay.map((entry) => entry.address),
+    vxlan: [cluster.vxlan, ...overlap.vxlan.map(({ vni, port }) => ({ vni, port }))],
+    localAddresses: [
+      ...self.underlay.map((entry) => entry.address),
+      ...(overlap.underlay.get(self.name) ?? []),
+    ],
     peers,
     nics: [...new Set(Object.values(local.nics).map((nic) => nic.name))],
-    tunnelDevices: [...desired.objects.values()]
-      .filter((object) => object.type === 'link')
-      .map((link) => link.name),
+    tunnelDevices: guardedDevices,
     pools: cluster.pools,
     ownPrefixes: self.overlay,
     nodeAddresses,
     blockMetadata: true,
+    nativeDestinations: nativeDestinations(desired),
+    masquerade: masqueradeOf(cluster, self),
   };
 }
 
 /** The configuration of the userspace plane for one carriage that this kernel cannot do. */
 export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpec {
-  const { snapshot, rib } = question;
+  const { snapshot, rib, overlap = noOverlap } = question;
   const { cluster, local } = snapshot;
   const self = cluster.nodes.get(rib.self)!;
   const address = tunnelAddress(self, carriage.inner);
@@ -72,6 +87,7 @@ export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpe
   for (const node of cluster.nodes.values()) {
     const remote = underlayAddress(node, carriage.outer)?.address;
     if (node.name === self.name || node.withdrawn || remote === undefined) continue;
+    const others = overlap.underlay.get(node.name) ?? [];
     const limits = pathLimits(
       { cluster, local, facts: underlayFacts },
       { from: siteOf(cluster, self), to: siteOf(cluster, node), family: carriage.outer },
@@ -79,20 +95,21 @@ export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpe
     peers.push({
       node: node.name,
       remote,
-      outerSources: outerSources(snapshot, self, node),
+      outerSources: [...outerSources(snapshot, self, node), ...others],
       prefixes: node.overlay.filter(
         (prefix) =>
           prefix.family === carriage.inner &&
           openTo(rib.decisions.get(prefix.text), carriage.mode, carriage.outer),
       ),
-      innerSources: innerSources(node),
+      innerSources: innerSources(node, others),
       mtu: innerMtu(pathMtu(limits), carriage),
     });
   }
   return {
-    device: deviceFor(carriage),
+    device: firstDevice(carriage),
     mtu: local.nics[carriage.outer]!.mtu - overheadBytes(carriage),
     local: underlayAddress(self, carriage.outer)!.address,
+    otherLocals: overlap.locals.map(({ address: other }) => other),
     addresses: address === undefined ? [] : [{ address, length: carriage.inner === 4 ? 32 : 128 }],
     ttl: outerTtl,
     peers,
@@ -109,8 +126,9 @@ function outerSources(snapshot: Snapshot, self: ClusterNode, node: ClusterNode):
   ];
 }
 
-function innerSources(node: ClusterNode): Prefix[] {
-  return [...node.overlay, ...node.underlay.map((entry) => hostPrefix(entry.address))];
+function innerSources(node: ClusterNode, others: readonly Address[]): Prefix[] {
+  const addresses = [...node.underlay.map((entry) => entry.address), ...others];
+  return [...node.overlay, ...addresses.map(hostPrefix)];
 }
 
 /** Is the mode chosen, or kept out by nothing but a rule? */

@@ -1,7 +1,7 @@
 /**
  * Which carriages this node must be ready to receive: every one that some rule could ask for and
  * no fact excludes. They are up at all times, so that a mode change is one route replace at the
- * sender.
+ * sender; a device goes only when no peer can still send to it.
  */
 import type { Cluster } from '../encap/cluster.js';
 import type { CarriageKey, Mode } from '../encap/mode.js';
@@ -30,9 +30,20 @@ export function possibleModes(cluster: Cluster): ReadonlySet<Mode> {
   return found;
 }
 
-export function receivable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
+/** Every carriage that some rule could ask a peer to send here. */
+export function askable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
   const wanted = possibleModes(cluster);
   return new Set(
     [...rib.usable].filter((key) => wanted.has(key.slice(0, key.indexOf(':')) as Mode)),
   );
+}
+
+/** What the rules may ask for, and what a peer's record says it still sends. */
+export function receivable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
+  const keys = new Set(askable(cluster, rib));
+  for (const node of cluster.nodes.values()) {
+    if (node.withdrawn || node.name === rib.self || node.sends === undefined) continue;
+    for (const key of node.sends) keys.add(key);
+  }
+  return keys;
 }

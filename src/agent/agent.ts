@@ -21,7 +21,8 @@ import { beginRoute, changeReportRoute, previewRoute, settleRoutes } from './cha
 import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
-import { agentSocket } from './paths.js';
+import { agentSocket, termsFile } from './paths.js';
+import { TermsFile, monotonicMs } from './terms-record.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
 import type { StatusReport } from './status.js';
@@ -50,6 +51,7 @@ export class Agent {
   #server: ControlServer | undefined;
   #guardWatch: { close(): void } | undefined;
   #plan: NodePlan | undefined;
+  #nextStep: NodeJS.Timeout | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
   /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
   #samePlan = false;
@@ -62,7 +64,9 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { runtime, node } = options;
-    this.#planner = new Planner(runtime.kernel, node);
+    this.#planner = new Planner(runtime.kernel, node, {
+      record: new TermsFile(termsFile(options.paths)),
+    });
     this.#reconciler = new Reconciler({
       kernel: runtime.kernel,
       clock: systemClock,
@@ -73,6 +77,7 @@ export class Agent {
         const plan = await this.#planner.plan(cluster, state);
         this.#samePlan = plan === this.#plan;
         this.#plan = plan;
+        this.#armNextStep(plan.nextStepMs);
         return runtime.planOf(plan);
       },
       onPass: (report) => this.#onPass(report),
@@ -131,8 +136,19 @@ export class Agent {
     await this.#server?.close();
     this.#guardWatch?.close();
     await this.#reconciler.stop();
+    clearTimeout(this.#nextStep);
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');
+  }
+
+  /** A change that is under way goes on by itself when its settle time is over. */
+  #armNextStep(atMs: number | undefined): void {
+    clearTimeout(this.#nextStep);
+    if (atMs === undefined) return;
+    this.#nextStep = setTimeout(
+      () => this.#reconciler.trigger('settle time is over'),
+      Math.max(0, atMs - monotonicMs()) + 1,
+    );
   }
 
   #onPass(report: PassReport): void {

@@ -36,3 +36,7 @@ export function changeRecordFile(paths: Pick<AgentPaths, 'stateDir'>): string {
 export function lastGoodFile(paths: Pick<AgentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'last-good.json');
 }
+
+export function termsFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
+  return join(paths.runtimeDir, 'terms.json');
+}

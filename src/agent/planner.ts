@@ -6,9 +6,24 @@
 import type { Cluster, LocalFacts, Snapshot, UnderlayRoute } from '../../encap/cluster.js';
 import { parseAddress } from '../../encap/address.js';
 import { stepOf } from '../../encap/trail.js';
+import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
+import {
+  admittedVxlan,
+  defaultSettleMs,
+  mayBeSent,
+  nextStepMs,
+  pruned,
+  unsettled,
+  vxlanKey,
+  withTerms,
+} from '../../routes/changeover.js';
 import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import { desiredState } from '../../routes/desired.js';
+import { holdBack } from '../../routes/hold.js';
+import { isOwnLink } from '../../routes/ownership.js';
+import { overlapOf, underlayTerms, vxlanInKernel } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
+import { askable } from '../../routes/receive.js';
 import { Rib } from '../../routes/rib.js';
 import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
@@ -16,6 +31,8 @@ import { objectKey } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { hostSysctls } from './host-sysctls.js';
+import type { TermsRecord } from './terms-record.js';
+import { TermsMemory, monotonicMs } from './terms-record.js';
 
 export interface NodePlan {
   readonly snapshot: Snapshot & { readonly local: LocalFacts };
@@ -27,24 +44,40 @@ export interface NodePlan {
   readonly guard: GuardSpec;
   readonly planes: readonly PlaneSpec[];
   readonly problems: readonly string[];
+  /** When a change that is under way takes its next step, on the clock of the planner. */
+  readonly nextStepMs: number | undefined;
+}
+
+export interface PlannerOptions {
+  /** Remembers changes that are under way; by default only as long as the planner. */
+  readonly record?: TermsRecord;
+  /** Monotonic, and the same for every process of the machine. */
+  readonly nowMs?: () => number;
 }
 
 export class Planner {
   readonly #kernel: Kernel;
   readonly #node: string;
+  readonly #record: TermsRecord;
+  readonly #nowMs: () => number;
+  #history: TermsHistory | undefined;
   #kinds: ReadonlySet<OwnLink['kind']> | undefined;
   #last: { readonly key: string; readonly cluster: Cluster; readonly plan: NodePlan } | undefined;
   /** Underlay addresses whose route the last decisions needed. */
   #routed = new Set<string>();
 
-  constructor(kernel: Kernel, node: string) {
+  constructor(kernel: Kernel, node: string, options: PlannerOptions = {}) {
     this.#kernel = kernel;
     this.#node = node;
+    this.#record = options.record ?? new TermsMemory();
+    this.#nowMs = options.nowMs ?? monotonicMs;
   }
 
   /** Another one for the same node, for questions that must not disturb what this one remembers. */
   fork(): Planner {
-    const other = new Planner(this.#kernel, this.#node);
+    const record = new TermsMemory();
+    record.write(this.#history ?? this.#record.read());
+    const other = new Planner(this.#kernel, this.#node, { record, nowMs: this.#nowMs });
     other.#kinds = this.#kinds;
     return other;
   }
@@ -53,19 +86,64 @@ export class Planner {
     this.#kinds ??= await this.#kernel.probeKinds();
     const node = cluster.nodes.get(this.#node);
     if (node === undefined) throw new UnknownNodeError(this.#node, cluster);
+    const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
     const routes = await this.#lookUp(this.#routed);
-    const local = this.#facts(cluster, state, routes);
-    const key = factsKey(local, routes, this.#hostKey(local));
-    if (this.#last?.cluster === cluster && this.#last.key === key) return this.#last.plan;
-    const plan = await this.#compute(cluster, { state, routes });
-    this.#last = { key, cluster, plan };
-    return plan;
+    const key = (): string => this.#stateKey(cluster, { state, routes, clock });
+    const last = this.#last;
+    if (last?.cluster === cluster && last.key === key()) return last.plan;
+    const plan = await this.#compute(cluster, { state, routes, clock });
+    // What holds peers back is what the kernel has just now, so it is looked at every time.
+    this.#last = plan.held ? undefined : { key: key(), cluster, plan: plan.plan };
+    return plan.plan;
   }
 
   async #compute(
+    configured: Cluster,
+    facts: {
+      readonly state: KernelState;
+      readonly routes: ReadonlyMap<string, UnderlayRoute>;
+      readonly clock: ChangeoverClock;
+    },
+  ): Promise<{ readonly plan: NodePlan; readonly held: boolean }> {
+    const { state, clock } = facts;
+    let { snapshot, rib } = await this.#decide(configured, facts);
+    const history = this.#remember(configured, { rib, state, clock });
+    const question = { cluster: configured, self: this.#node, state, history, clock };
+    const { sending, overlap } = overlapOf(question);
+    if (sending !== configured) ({ snapshot, rib } = await this.#decide(sending, facts));
+    const { desired, prefixes: held } = holdBack(
+      desiredState({ snapshot, rib, kinds: this.#kinds!, overlap }),
+      { rib, state, mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }) },
+    );
+    const host = hostSysctls(this.#kernel, snapshot.local);
+    const objects = new Map<string, DesiredObject>(desired.objects);
+    for (const object of host) objects.set(objectKey(object), object);
+    const peers = { snapshot, rib, overlap };
+    const plan: NodePlan = {
+      snapshot,
+      rib,
+      desired,
+      objects,
+      hostSysctls: host,
+      guard: guardSpec(peers, desired),
+      planes: desired.userspace.map((carriage) => planeSpec(peers, carriage)),
+      problems: [
+        ...missingAddresses(configured.nodes.get(this.#node)!, state),
+        ...desired.problems,
+        ...desired.notices,
+      ],
+      nextStepMs: nextStepMs(history, clock),
+    };
+    return { plan, held: held.length > 0 };
+  }
+
+  async #decide(
     cluster: Cluster,
     facts: { readonly state: KernelState; readonly routes: ReadonlyMap<string, UnderlayRoute> },
-  ): Promise<NodePlan> {
+  ): Promise<{
+    readonly snapshot: Snapshot & { readonly local: LocalFacts };
+    readonly rib: Rib;
+  }> {
     const { state } = facts;
     const rib = new Rib(this.#node);
     let local = this.#facts(cluster, state, facts.routes);
@@ -78,26 +156,62 @@ export class Planner {
       rib.build({ cluster, local });
     }
     this.#routed = needed;
-    const snapshot = { cluster, local };
-    const desired = desiredState({ snapshot, rib, kinds: this.#kinds! });
-    const host = hostSysctls(this.#kernel, local);
-    const objects = new Map<string, DesiredObject>(desired.objects);
-    for (const object of host) objects.set(objectKey(object), object);
-    const question = { snapshot, rib };
-    return {
-      snapshot,
-      rib,
-      desired,
-      objects,
-      hostSysctls: host,
-      guard: guardSpec(question, desired),
-      planes: desired.userspace.map((carriage) => planeSpec(question, carriage)),
-      problems: [
-        ...missingAddresses(cluster.nodes.get(this.#node)!, state),
-        ...desired.problems,
-        ...desired.notices,
-      ],
-    };
+    return { snapshot: { cluster, local }, rib };
+  }
+
+  /** Notes what this configuration asks for, on disk before anything follows from it. */
+  #remember(
+    cluster: Cluster,
+    now: { readonly rib: Rib; readonly state: KernelState; readonly clock: ChangeoverClock },
+  ): TermsHistory {
+    const { rib, state, clock } = now;
+    // Where no device of ours is left, nothing is sent or received that a change could lose.
+    const before = (this.#history ??= state.links.some(isOwnLink) ? this.#record.read() : []);
+    const receives = [...askable(cluster, rib)].sort();
+    const underlay = underlayTerms(cluster);
+    let known = pruned(before, clock);
+    if (known.length === 0) {
+      // No record, as after an upgrade: the kernel tells what peers send with.
+      const vxlan = vxlanInKernel(state);
+      if (vxlan !== undefined && vxlanKey(vxlan) !== vxlanKey(cluster.vxlan))
+        known = [{ sinceMs: 0, terms: { vxlan, receives, underlay } }];
+    }
+    const terms = { vxlan: admittedVxlan(known, cluster.vxlan), receives, underlay };
+    const history = withTerms(known, { terms, nowMs: clock.nowMs });
+    const changed =
+      history.length !== before.length || history.some((entry, i) => entry !== before[i]);
+    if (changed) this.#record.write(history);
+    this.#history = changed ? history : before;
+    return this.#history;
+  }
+
+  /** Equal keys: nothing that a plan for this cluster depends on has changed. */
+  #stateKey(
+    cluster: Cluster,
+    now: {
+      readonly state: KernelState;
+      readonly routes: ReadonlyMap<string, UnderlayRoute>;
+      readonly clock: ChangeoverClock;
+    },
+  ): string {
+    const { state, routes, clock } = now;
+    const history = pruned(this.#history ?? [], clock);
+    const { overlap, sending } = overlapOf({
+      cluster,
+      self: this.#node,
+      state,
+      history,
+      clock,
+    });
+    const changeover = [
+      overlap.slots,
+      overlap.vxlan,
+      overlap.locals.map(({ address, slot }) => [address.text, slot]),
+      history.map(({ sinceMs }) => sinceMs),
+      unsettled(history, clock).length,
+    ];
+    const local = this.#facts(sending, state, routes);
+    return JSON.stringify([changeover, factsKey(local, routes, this.#hostKey(local))]);
   }
 
   #facts(

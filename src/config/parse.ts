@@ -134,6 +134,9 @@ function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
       vni: value.overlay?.vxlan?.vni ?? defaultVni,
       port: value.overlay?.vxlan?.port ?? defaultVxlanPort,
     }),
+    ...(value.overlay?.settleSeconds === undefined
+      ? {}
+      : { settleMs: value.overlay.settleSeconds * 1000 }),
     zones: zonesByName(zones),
     links: Object.freeze(links.map(({ link }) => link)),
     rules: Object.freeze(rules.map(({ rule }) => rule)),

@@ -8,6 +8,7 @@
 import * as z from 'zod';
 import { providers, relationSubjects } from '../../encap/cluster.js';
 import { modes, ruleResults } from '../../encap/mode.js';
+import { defaultSettleMs } from '../../routes/changeover.js';
 import {
   acceptsKeys,
   defaultClusterName,
@@ -16,6 +17,7 @@ import {
   maxTextLength,
   mtuRange,
   portRange,
+  settleSecondsRange,
   vniRange,
 } from './limits.js';
 
@@ -203,6 +205,16 @@ export const overlaySchema = z.strictObject({
     .describe("What the nodes' prefixes are taken from; default: exactly the union of them.")
     .optional(),
   vxlan: vxlanSchema.optional(),
+  settleSeconds: z
+    .number()
+    .min(settleSecondsRange.min)
+    .max(settleSecondsRange.max)
+    .describe(
+      'How long this file takes to reach all nodes, at most. After a change nodes accept the new ' +
+        'at once, send it after this time, and stop accepting the old after twice of it. ' +
+        `Default ${defaultSettleMs / 1000}.`,
+    )
+    .optional(),
 });
 
 const fileKeys = {

@@ -133,7 +133,7 @@ export class Forwarder {
     if (checkHeader(outer) !== undefined) return this.#count('outer-malformed');
     if (outer[field.protocol] !== tunnelProtocol) return this.#count('outer-malformed');
     if (isFragment(outer)) return this.#count('outer-malformed');
-    if (readU32(outer, field.destination) !== this.#table.local)
+    if (!this.#table.locals.has(readU32(outer, field.destination)))
       return this.#count('outer-not-local');
     const peers = this.#table.byOuterSource.get(readU32(outer, field.source));
     if (peers === undefined) return this.#count('outer-foreign-source');

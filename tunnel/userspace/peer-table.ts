@@ -23,6 +23,8 @@ export interface PeerTable {
   /** Our own underlay address, the outer source; also as a number. */
   readonly localAddress: Address;
   readonly local: number;
+  /** Every outer destination that is ours. */
+  readonly locals: ReadonlySet<number>;
   /** Source of the ICMP errors that we send: the tunnel's own address where there is one. */
   readonly errorSource: Address;
   readonly ttl: number;
@@ -55,6 +57,9 @@ export function peerTable(spec: PlaneSpec): PeerTable {
   return {
     localAddress: spec.local,
     local: readU32(spec.local.bytes, 0),
+    locals: new Set(
+      [spec.local, ...(spec.otherLocals ?? [])].map(({ bytes }) => readU32(bytes, 0)),
+    ),
     errorSource: own?.address ?? spec.local,
     ttl: spec.ttl,
     deviceMtu: spec.mtu,

@@ -25,6 +25,8 @@ export interface PlaneSpec {
   readonly mtu: number;
   /** Outer source. */
   readonly local: Address;
+  /** Outer destinations that are ours besides `local`, while peers learn of a new one. */
+  readonly otherLocals?: readonly Address[];
   readonly addresses: readonly InterfaceAddress[];
   readonly ttl: number;
   readonly peers: readonly PlanePeer[];

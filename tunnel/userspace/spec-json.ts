@@ -26,6 +26,8 @@ export interface SpecJson {
   readonly device: string;
   readonly mtu: number;
   readonly local: string;
+  /** Absent where there are none, so that a plane of an earlier version has the same hash. */
+  readonly otherLocals?: readonly string[];
   readonly addresses: readonly string[];
   readonly ttl: number;
   readonly peers: readonly PeerJson[];
@@ -39,6 +41,7 @@ export function specToJson(spec: PlaneSpec): SpecJson {
     device: spec.device,
     mtu: spec.mtu,
     local: spec.local.text,
+    ...((spec.otherLocals ?? []).length === 0 ? {} : { otherLocals: texts(spec.otherLocals!) }),
     // In their own order: the first IPv4 one is the source of ICMP errors.
     addresses: spec.addresses.map(({ address, length }) => `${address.text}/${length}`),
     ttl: spec.ttl,
@@ -71,6 +74,9 @@ export function specFromJson(json: unknown): PlaneSpec {
     device: deviceName(spec['device']),
     mtu: integer(spec['mtu'], { at: 'mtu', from: 68, to: 65_515 }),
     local: ipv4(spec['local'], 'local'),
+    otherLocals: list(spec['otherLocals'] ?? [], 'otherLocals').map((text, i) =>
+      ipv4(text, `otherLocals[${i}]`),
+    ),
     addresses: list(spec['addresses'], 'addresses').map((text, i) =>
       interfaceAddress(text, `addresses[${i}]`),
     ),
