@@ -22,6 +22,7 @@ import { checkName } from './names.js';
 import { exactUnion } from './pools.js';
 import type { Problem } from './problem.js';
 import { readLinks } from './read-links.js';
+import { readMasquerade } from './read-masquerade.js';
 import { readNodes } from './read-nodes.js';
 import { readRules } from './read-rules.js';
 import { readZones } from './read-zones.js';
@@ -112,6 +113,7 @@ function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
   const links = readLinks(value.links, { report, references });
   const rules = readRules(value.rules, { report, references });
   const pools = readPools(value.overlay?.pools, report);
+  const masquerade = readMasquerade(value.overlay?.masquerade, report);
 
   checkDuplicateAddresses(nodes.list, report);
   checkFamilies(nodes.list, report);
@@ -137,6 +139,7 @@ function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
     ...(value.overlay?.settleSeconds === undefined
       ? {}
       : { settleMs: value.overlay.settleSeconds * 1000 }),
+    masquerade,
     zones: zonesByName(zones),
     links: Object.freeze(links.map(({ link }) => link)),
     rules: Object.freeze(rules.map(({ rule }) => rule)),

@@ -48,6 +48,7 @@ export function fromPortable(portable: PortableCluster): Cluster {
     revision: portable.revision,
     pools: Object.freeze(portable.pools.map(parsePrefix)),
     vxlan: Object.freeze({ ...portable.vxlan }),
+    ...(portable.masquerade === undefined ? {} : { masquerade: settled(portable.masquerade) }),
     zones: new Map([...portable.zones].map(([name, zone]) => [name, settled(zone)])),
     links: settled(portable.links),
     rules: settled(portable.rules),
@@ -71,6 +72,7 @@ function buildNode(node: PortableNode, shared: SharedWords): ClusterNode {
     mtu: node.mtu,
     accepts: isEmpty(accepts) ? noAccepts : settled(accepts),
     withdrawn: node.withdrawn,
+    ...(node.masquerade === undefined ? {} : { masquerade: node.masquerade }),
     ...(source === undefined
       ? {}
       : {

@@ -81,6 +81,7 @@ function readNode(
     mtu: value.mtu,
     accepts: readAccepts(value.accepts),
     withdrawn: false,
+    ...(value.masquerade === undefined ? {} : { masquerade: value.masquerade }),
     source: report.sourceRef(path),
   });
   return {

@@ -182,6 +182,10 @@ export const nodeSchema = z.strictObject({
         'kernel when absent.',
     )
     .optional(),
+  masquerade: z
+    .boolean()
+    .describe("All of the node's overlay prefixes, or none; default: as the overlay says.")
+    .optional(),
   ...switches,
 });
 
@@ -200,11 +204,32 @@ export const vxlanSchema = z.strictObject({
     .optional(),
 });
 
+const masquerade = z
+  .union(
+    [
+      z.boolean(),
+      z.strictObject({
+        sources: oneOrMany(prefix, 'a prefix or a list of prefixes')
+          .describe('Overlay prefixes of which this holds; default: all of private addresses.')
+          .optional(),
+        exclude: oneOrMany(prefix, 'a prefix or a list of prefixes')
+          .describe("Destinations that see the workload's own address; the pools always do.")
+          .optional(),
+      }),
+    ],
+    { error: 'true, false, or a mapping with "sources" and "exclude"' },
+  )
+  .describe(
+    "Do workloads reach what is outside of the overlay under their node's address? true: all of " +
+      'them; false: none; default: those with private addresses, which nobody outside can answer.',
+  );
+
 export const overlaySchema = z.strictObject({
   pools: oneOrMany(prefix, 'a prefix or a list of prefixes')
     .describe("What the nodes' prefixes are taken from; default: exactly the union of them.")
     .optional(),
   vxlan: vxlanSchema.optional(),
+  masquerade: masquerade.optional(),
   settleSeconds: z
     .number()
     .min(settleSecondsRange.min)

@@ -57,6 +57,22 @@ export const mistakes: readonly (readonly [string, readonly string[]])[] = [
     'nodes:\n  - name: 010\n    address: 10.0.0.1\n    overlay: 10.64.1.0/24\n',
     ['2:11 wrong-type nodes[0].name → quote it: "010"'],
   ],
+  [
+    `overlay: { masquerade: { exclude: [10.0.0.1/8] } }\n${oneNode}`,
+    [
+      '1:36 host-bits overlay.masquerade.exclude[0] → write 10.0.0.0/8, the network that holds 10.0.0.1',
+    ],
+  ],
+  [
+    `overlay: { masquerade: { sorces: 10.64.0.0/12 } }\n${oneNode}`,
+    ['1:26 unknown-key overlay.masquerade.sorces → did you mean "sources"?'],
+  ],
+  [
+    `overlay: { masquerade: yes please }\n${oneNode}`,
+    [
+      '1:24 wrong-type overlay.masquerade → write true, false, or a mapping with "sources" and "exclude"',
+    ],
+  ],
   [address('10.0.0.1 /24'), ['3:14 bad-address nodes[0].address → write 10.0.0.1/24']],
   [address('10.0.0.256'), ['3:14 bad-address nodes[0].address → write it like 192.168.10.11/24']],
   [address('10.0.0'), ['3:14 bad-address nodes[0].address → write it like 192.168.10.11/24']],

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
+import { masqueradeOf } from '../../encap/masquerade.js';
+import type { Prefix } from '../../encap/prefix.js';
 import {
   type Problem,
   clusterJsonSchema,
@@ -107,6 +109,29 @@ t.test('the smallest file has every default', (t) => {
   t.end();
 });
 
+const texts = (prefixes: readonly Prefix[]): readonly string[] => prefixes.map(({ text }) => text);
+
+t.test('workloads with private addresses are masqueraded unless the file says otherwise', (t) => {
+  const sources = (written: string, more = ''): readonly string[] => {
+    const cluster = clusterOf(
+      `overlay: { masquerade: ${written} }\nnodes: [{ name: a, address: 192.0.2.1, overlay: [10.64.0.0/23, "fd64::/64", 198.51.100.0/24, "2001:db8:1::/64"]${more} }]`,
+    );
+    return texts(masqueradeOf(cluster, cluster.nodes.get('a')!).sources);
+  };
+  const privates = ['10.64.0.0/23', 'fd64::/64'];
+  const all = [...privates, '198.51.100.0/24', '2001:db8:1::/64'];
+  t.same(sources('{}'), privates);
+  t.same(sources('{ exclude: 10.0.0.0/8 }'), privates, 'an exclusion is one of destinations');
+  t.same(sources('true'), all);
+  t.same(sources('false'), []);
+  t.same(sources('false', ', masquerade: true'), all, 'a node has the last word');
+  t.same(sources('true', ', masquerade: false'), []);
+  t.same(sources('{ sources: [10.64.1.0/24, "fd64::/48"] }'), ['10.64.1.0/24', 'fd64::/64']);
+  const plain = clusterOf('nodes: [{ name: a, address: 10.0.0.1, overlay: 10.64.1.0/24 }]');
+  t.same(texts(masqueradeOf(plain, plain.nodes.get('a')!).sources), ['10.64.1.0/24']);
+  t.end();
+});
+
 t.test('the pools follow from the nodes as their exact union', (t) => {
   const nodes = ['10.64.0.0/25', '10.64.0.128/25', '10.64.1.0/24', '10.64.4.0/24', 'fd64::/64'];
   const text = nodes
@@ -129,6 +154,7 @@ cluster: all
 overlay:
   pools: [10.64.0.0/12, "fd64::/48"]
   vxlan: { vni: 7, port: 8472 }
+  masquerade: { sources: 10.64.0.0/13, exclude: [10.0.0.0/8, "2001:db8::/32"] }
 zones:
   - name: rack
     region: dc1
@@ -160,6 +186,7 @@ nodes:
     mtu: 8000
     accepts: { ipip: userspace, ipip/4/4: kernel, native: none }
     firewall: { vxlan: allowed }
+    masquerade: false
   - { name: w, address: 192.168.10.2/24, overlay: 10.64.2.0/24, labels: { role: web } }
   - { name: c, zone: cloud, address: 172.31.0.1/20, overlay: 10.65.0.0/24 }
 `);
@@ -169,6 +196,8 @@ nodes:
     cluster.pools.map((it) => it.text),
     ['10.64.0.0/12', 'fd64::/48'],
   );
+  t.same(texts(cluster.masquerade!.sources), ['10.64.0.0/13']);
+  t.same(texts(cluster.masquerade!.exclude), ['10.0.0.0/8', '2001:db8::/32']);
   const rack = cluster.zones.get('rack')!;
   t.same(
     rack.subnets.map((it) => [it.prefix.text, it.segment]),
@@ -202,7 +231,7 @@ nodes:
     mode: 'ipip',
     force: true,
     reason: 'because',
-    source: { line: 19, column: 5 },
+    source: { line: 20, column: 5 },
   });
   t.match(second, {
     name: 'rule-2',
@@ -227,6 +256,7 @@ nodes:
   );
   t.same(a.switches, { firewall: { vxlan: 'allowed' } });
   t.equal(a.mtu, 8000);
+  t.equal(a.masquerade, false);
   t.same(a.accepts, {
     'native:4:4': 'none',
     'native:6:6': 'none',
