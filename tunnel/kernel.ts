@@ -203,7 +203,7 @@ export interface Kernel {
     options?: { readonly from?: Address },
   ): Promise<RouteLookup | undefined>;
   watch(listener: (event: KernelEvent) => void): { close(): void };
-  /** Which kinds of own device this kernel can create, tried and not guessed. */
+  /** Which kinds of own device this kernel can create: asked and not guessed; nothing is made. */
   probeKinds(): Promise<ReadonlySet<OwnLink['kind']>>;
   close(): void;
 }

@@ -2,15 +2,16 @@
  * The kernel of a network namespace, over rtnetlink. One request socket for everything that asks
  * and changes, and one more for each watcher.
  */
-import { parseAddress } from '../encap/address.js';
+import { closeSync, openSync } from 'node:fs';
 import type { Kernel, OwnLink } from './kernel.js';
 import { ownKinds } from './link-kinds/index.js';
-import { type Applier, createApplier } from './netlink/apply.js';
+import { createApplier } from './netlink/apply.js';
 import { dumpAll, dumpLinks } from './netlink/dump.js';
-import { readLink, writeGetLink } from './netlink/link.js';
+import { KernelError } from './netlink/error.js';
+import { type NetlinkKind, readLink, writeGetLink, writeProbeKind } from './netlink/link.js';
 import { lookupRoute } from './netlink/lookup.js';
 import { sysctlsOf } from './netlink/sysctl.js';
-import { openRequestSocket } from './netlink/transport.js';
+import { type RequestSocket, openRequestSocket } from './netlink/transport.js';
 import { watchKernel } from './netlink/watch.js';
 
 export interface RealKernelOptions {
@@ -66,7 +67,7 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
       };
     },
 
-    probeKinds: () => probeKinds(applier),
+    probeKinds: () => probeKinds(socket),
 
     close() {
       for (const watcher of watchers) watcher.close();
@@ -76,58 +77,41 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
   };
 }
 
-const probeName = 'slprobe0';
-/** Documentation addresses (RFC 5737, RFC 3849); the probe is never up. */
-const probeLocal = { 4: parseAddress('192.0.2.1'), 6: parseAddress('2001:db8::1') } as const;
-
-/** Creates a device of each kind, down and for a moment; the codes say why one cannot be had. */
-async function probeKinds(applier: Applier): Promise<ReadonlySet<OwnLink['kind']>> {
+/**
+ * Asks for a device of each kind with a parameter that its own code refuses: the answer tells
+ * whether that code is there, and nothing is ever made, so that a plan writes nothing and nobody
+ * who watches sees a device come and go.
+ */
+async function probeKinds(socket: RequestSocket): Promise<ReadonlySet<OwnLink['kind']>> {
   const found = new Set<OwnLink['kind']>();
-  for (const kind of ownKinds) {
-    const link = probeLink(kind);
-    const [, created, removed] = await applier.apply([
-      { verb: 'delete', object: link },
-      { verb: 'set', object: link },
-      { verb: 'delete', object: link },
-    ]);
-    const code = created?.failure?.code;
-    // EEXIST: a namespace has one external ip6tnl device at most, and it is there already.
-    if (code === undefined || code === 'EEXIST') found.add(kind);
-    else if (!absentCodes.has(code))
-      throw new Error(`cannot tell whether this kernel has ${kind}: ${created!.failure!.message}`);
-    if (removed?.failure !== undefined)
-      throw new Error(`the probe's device is left over: ${removed.failure.message}`);
-  }
+  for (const kind of ownKinds)
+    if (kind === 'tun' ? tunIsThere() : await answersFor(socket, kind)) found.add(kind);
   return found;
 }
 
-/** EOPNOTSUPP: unknown device type. ENOENT, ENODEV, ENXIO: no /dev/net/tun, or nothing behind it. */
-const absentCodes: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'ENOENT', 'ENODEV', 'ENXIO']);
+async function answersFor(socket: RequestSocket, kind: NetlinkKind): Promise<boolean> {
+  try {
+    await socket.request(`ask for the device kind ${kind}`, {
+      write: (writer, sequence) => writeProbeKind(writer, { sequence, kind }),
+      onMessage: () => undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    if (error.code === 'EOPNOTSUPP') return false; // unknown device type
+    if (error.code === 'EINVAL' || error.code === 'ERANGE') return true;
+    throw error;
+  }
+  throw new Error(`the kernel took a device of kind ${kind} that it had to refuse`);
+}
 
-function probeLink(kind: OwnLink['kind']): OwnLink {
-  const common = { type: 'link', name: probeName, mtu: 1400, up: false } as const;
-  const tunnel = { ...common, ttl: 64, tos: 'inherit', pmtudisc: true } as const;
-  switch (kind) {
-    case 'vxlan':
-      return {
-        ...common,
-        kind,
-        mac: '02:00:00:00:00:01',
-        vni: 0xffffff,
-        port: 65535,
-        local: probeLocal[4],
-        parent: undefined,
-        learning: false,
-        df: 'set',
-        ttl: 64,
-        tos: 'inherit',
-      };
-    case 'ipip':
-    case 'sit':
-      return { ...tunnel, kind, local: probeLocal[4] };
-    case 'ip6tnl':
-      return { ...tunnel, kind, local: probeLocal[6] };
-    case 'tun':
-      return { ...common, kind };
+/** A TUN device is made through this file; ENOENT: not there, ENODEV or ENXIO: nothing behind it. */
+function tunIsThere(): boolean {
+  try {
+    closeSync(openSync('/dev/net/tun', 'r+'));
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENODEV' || code === 'ENXIO') return false;
+    throw error;
   }
 }

@@ -50,6 +50,26 @@ export function watchingCases(bench: Bench, behaviour: Behaviour): void {
     t.same(await seen, { kind: 'changed', type: 'link', device: 'slv4a' });
   });
 
+  behaviour('to ask for the kinds of device makes none', async (t, apply) => {
+    const seen: string[] = [];
+    const watcher = kernel.watch((event) => {
+      if (event.kind === 'changed') seen.push(`${event.type} ${event.device ?? ''}`);
+    });
+    t.ok((await kernel.probeKinds()).size > 0);
+    const { seen: marker } = eventOf(
+      kernel,
+      (event) => event.kind === 'changed' && event.type === 'link' && event.device === 'slv4a',
+    );
+    await apply(set(vxlan4));
+    await marker;
+    watcher.close();
+    t.same(
+      seen.filter((event) => !event.endsWith(' slv4a')),
+      [],
+      'nobody saw anything before the device that was made after it',
+    );
+  });
+
   behaviour('a NIC that goes down is announced, and takes its routes', async (t, apply) => {
     const through = route('10.2.0.0/16', { device: nic, gateway: A('192.0.2.9') });
     await apply(set(through));

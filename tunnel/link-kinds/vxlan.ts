@@ -16,7 +16,7 @@ import type { MessageWriter } from '../netlink/writer.js';
 import { type LinkKind, decodeTos, encodeTos, extraFeatures } from './codec.js';
 
 /** linux/if_link.h, IFLA_VXLAN_* */
-const VXLAN = {
+export const VXLAN = {
   ID: 1,
   GROUP: 2,
   LINK: 3,

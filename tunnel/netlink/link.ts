@@ -7,6 +7,8 @@
  *     +-------+-------+-------+---------------+---------------+---------------+
  */
 import { changedAttributes, decodeKind, encodeKindData, kernelKind } from '../link-kinds/index.js';
+import { IPTUN } from '../link-kinds/ip-tunnel.js';
+import { VXLAN } from '../link-kinds/vxlan.js';
 import type { LinkObject, OwnLink } from '../kernel.js';
 import {
   type Attributes,
@@ -116,6 +118,30 @@ export function writeNewLink(
   writer.u32(IFLA.MTU, link.mtu);
   writer.end();
   return 2;
+}
+
+/** Kinds that are made over netlink; the others through a device file. */
+export type NetlinkKind = Exclude<OwnLink['kind'], 'tun'>;
+
+/**
+ * A request for a device that every kernel refuses, as the kind's own check of its parameters does:
+ * with ERANGE (vxlan_validate) or EINVAL (ipip_tunnel_validate, ipip6_validate, ip6_tnl_validate),
+ * or with EOPNOTSUPP where there is no such kind. The check comes before anything is made.
+ */
+export function writeProbeKind(
+  writer: MessageWriter,
+  options: { readonly sequence: number; readonly kind: NetlinkKind },
+): void {
+  const { sequence, kind } = options;
+  beginSetLink(writer, { sequence, flags: NLM_F.CREATE | NLM_F.EXCL | NLM_F.ACK });
+  writer.nest(IFLA.LINKINFO, () => {
+    writer.string(IFLA_INFO.KIND, kernelKind(kind));
+    writer.nest(IFLA_INFO.DATA, () => {
+      if (kind === 'vxlan') writer.u32(VXLAN.ID, 1 << 24);
+      else writer.u8(IPTUN.PROTO, 255);
+    });
+  });
+  writer.end();
 }
 
 /**
