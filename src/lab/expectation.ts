@@ -87,11 +87,10 @@ interface RibEntry {
 export async function askAgents(lab: Lab): Promise<AgentView> {
   const views = await Promise.all(
     lab.plan.nodes.map(async (node) => {
-      const socket = lab.files.get(node.name)!.agentSocket;
-      const rib = (await agentRequest({ socket, method: 'GET', path: '/v1/rib' })) as {
+      const rib = (await askAgent(lab, { node: node.name, path: '/v1/rib' })) as {
         readonly decisions: readonly RibEntry[];
       };
-      const status = (await agentRequest({ socket, method: 'GET', path: '/v1/status' })) as {
+      const status = (await askAgent(lab, { node: node.name, path: '/v1/status' })) as {
         readonly planes: readonly unknown[];
       };
       // The decision knows what the file declares; what this kernel cannot, a process carries.
@@ -115,6 +114,22 @@ export async function askAgents(lab: Lab): Promise<AgentView> {
       mtu: entry.mtu,
     };
   };
+}
+
+async function askAgent(
+  lab: Lab,
+  question: { readonly node: string; readonly path: string },
+): Promise<unknown> {
+  const { node, path } = question;
+  const { agentSocket, agentLog } = lab.files.get(node)!;
+  try {
+    return await agentRequest({ socket: agentSocket, method: 'GET', path });
+  } catch (error) {
+    throw new LabError(
+      `cannot ask the agent of ${node}: ${(error as Error).message}; its log is ${agentLog}, and ` +
+        '"selvage lab up --replace" builds the lab again',
+    );
+  }
 }
 
 function destinationPrefix(pair: PairEnds): NodePlan['overlay'][number] {

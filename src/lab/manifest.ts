@@ -74,13 +74,19 @@ export function requireManifest(paths: LabPaths, lab: string, stateRoot?: string
 }
 
 export function listLabs(stateRoot: string = defaultStateRoot): readonly string[] {
+  return foldersOf(stateRoot)
+    .filter((name) => readManifest(labPaths(name, stateRoot)) !== undefined)
+    .sort();
+}
+
+/** No folder, no labs; a folder that may not be read is another matter, and an error. */
+function foldersOf(stateRoot: string): readonly string[] {
   try {
     return readdirSync(stateRoot, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name)
-      .filter((name) => readManifest(labPaths(name, stateRoot)) !== undefined)
-      .sort();
-  } catch {
-    return [];
+      .map((entry) => entry.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }

@@ -104,6 +104,7 @@ function problems(matrix: Matrix, paint: Paint): readonly string[] {
 
 function summary(matrix: Matrix, paint: Paint): string {
   const { totals } = matrix;
+  if (totals.pairs === 0) return 'no pairs: no two nodes here have overlay prefixes of one family';
   const decided = (['native', 'ipip', 'vxlan', 'deny', 'unreachable'] as const)
     .filter((mode) => totals.decided[mode] !== undefined)
     .map((mode) => `${totals.decided[mode]} ${mode}`);

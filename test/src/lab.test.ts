@@ -293,6 +293,13 @@ t.test('the matrix as text', (t) => {
   t.match(good, /a1 .*· .*native 1500/);
   t.match(good, /note: a note/);
   t.match(good, /1 pairs \(1 native\): all as decided; 4 probes sent, 0 lost, in 1\.2 s/);
+  t.match(
+    matrixText(
+      { ...matrix, pairs: [], totals: matrixTotals([]) },
+      { colour: false, layout: 'table' },
+    ),
+    /no pairs: no two nodes here have overlay prefixes of one family/,
+  );
   const bad = matrixText(
     { ...matrix, pairs: pairs.slice(1), totals: matrixTotals(pairs.slice(1)), ok: false },
     { colour: false, layout: 'lines' },

@@ -1,6 +1,5 @@
 /** `lab run`: real packets between every pair of nodes, and the matrix of what became of them. */
 import { Command, Option } from '@commander-js/extra-typings';
-import type { Lab } from '../../../lab/commands.js';
 import { outputOption } from '../../options.js';
 import { blackHoleOption, buildLab, labOption, standingLab, withProgress } from './support.js';
 
@@ -40,10 +39,9 @@ Exit code 1 means: something on the wire was not as decided.`,
         ]);
       const lab =
         file === undefined
-          ? await standingLab(options.lab)
-          : await buildLab({ ...options, file, replace: true });
+          ? await standingLab(options.lab, { members: [from, to] })
+          : await buildLab({ ...options, file, replace: true, members: [from, to] });
       try {
-        for (const name of [from, to]) if (name !== undefined) await requireMember(lab, name);
         const matrix = await withProgress((display) =>
           labRun(lab, {
             onProgress: display.onProgress,
@@ -65,11 +63,4 @@ Exit code 1 means: something on the wire was not as decided.`,
         if (file !== undefined && !options.keep) await labDown(lab.name);
       }
     });
-}
-
-async function requireMember(lab: Lab, name: string): Promise<void> {
-  const names = lab.plan.nodes.map((node) => node.name);
-  if (names.includes(name)) return;
-  const { usageFailure } = await import('../../failure.js');
-  throw usageFailure(`the lab has no node "${name}"; it has ${names.join(', ')}`);
 }

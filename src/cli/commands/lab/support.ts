@@ -1,5 +1,6 @@
 /** What the commands of `lab` share: their options, and the lab that they work on. */
 import { Option } from '@commander-js/extra-typings';
+import type { Cluster } from '../../../../encap/cluster.js';
 import type { Lab } from '../../../lab/commands.js';
 import type { ProgressDisplay } from '../../../lab/progress-display.js';
 
@@ -24,7 +25,11 @@ export interface BuildOptions {
   readonly lab: string;
   readonly replace: boolean;
   readonly blackHole: readonly string[];
+  readonly members?: Members;
 }
+
+/** Nodes that were named on the command line, and must be there before anything is built. */
+type Members = readonly (string | undefined)[];
 
 export async function buildLab(options: BuildOptions): Promise<Lab> {
   const [{ labUp }, { readCluster }] = await Promise.all([
@@ -32,6 +37,7 @@ export async function buildLab(options: BuildOptions): Promise<Lab> {
     import('../../cluster-file.js'),
   ]);
   const cluster = await readCluster(options.file);
+  await requireMembers(cluster, options.members);
   const blackHoles = await readBlackHoles(options.blackHole);
   return withProgress((display) =>
     labUp({
@@ -45,12 +51,25 @@ export async function buildLab(options: BuildOptions): Promise<Lab> {
   );
 }
 
-export async function standingLab(name: string): Promise<Lab> {
+export async function standingLab(
+  name: string,
+  options: { readonly members?: Members } = {},
+): Promise<Lab> {
   const [{ labConfigFile, openLab }, { readCluster }] = await Promise.all([
     import('../../../lab/commands.js'),
     import('../../cluster-file.js'),
   ]);
-  return openLab(name, { cluster: await readCluster(labConfigFile(name)) });
+  const cluster = await readCluster(labConfigFile(name));
+  await requireMembers(cluster, options.members);
+  return openLab(name, { cluster });
+}
+
+async function requireMembers(cluster: Cluster, members: Members = []): Promise<void> {
+  const unknown = members.find((name) => name !== undefined && !cluster.nodes.get(name));
+  if (unknown === undefined) return;
+  const { usageFailure } = await import('../../failure.js');
+  const names = [...cluster.nodes.values()].map((node) => node.name);
+  throw usageFailure(`the lab has no node "${unknown}"; it has ${names.join(', ')}`);
 }
 
 /** Progress goes to standard error: standard output is for the answer. */

@@ -1,6 +1,6 @@
 /** `lab up`: builds a lab and leaves it standing. */
 import { Command } from '@commander-js/extra-typings';
-import { blackHoleOption, buildLab, labOption } from './support.js';
+import { blackHoleOption, buildLab, defaultLab, labOption } from './support.js';
 
 export function upCommand() {
   return new Command('up')
@@ -16,8 +16,9 @@ export function upCommand() {
     .action(async (file, options) => {
       const lab = await buildLab({ file, ...options });
       const { print } = await import('../../output.js');
+      const named = lab.name === defaultLab ? '' : ` --lab ${lab.name}`;
       print(
-        `lab "${lab.name}" stands: ${lab.plan.nodes.length} nodes in ${lab.plan.zones.length} zones; try "selvage lab run"`,
+        `lab "${lab.name}" stands: ${lab.plan.nodes.length} nodes in ${lab.plan.zones.length} zones; try "selvage lab run${named}"`,
       );
     });
 }
