@@ -1,4 +1,5 @@
 /** This machine's kernel for a command, with a failure instead of a defect where it cannot be had. */
+import { readFileSync } from 'node:fs';
 import { nativeAddonProblem } from '../../tunnel/native/addon.js';
 import type { NodeRuntime } from '../agent/node-runtime.js';
 import { openNodeKernel, openRuntime } from '../agent/open.js';
@@ -7,7 +8,7 @@ import type { Kernel } from '../../tunnel/kernel.js';
 import { unableFailure } from './failure.js';
 
 export async function withKernel<T>(work: (kernel: Kernel) => Promise<T>): Promise<T> {
-  requireAddon();
+  requireKernelAccess();
   const kernel = openNodeKernel();
   try {
     return await work(kernel);
@@ -20,7 +21,7 @@ export async function withRuntime<T>(
   paths: AgentPaths,
   work: (runtime: NodeRuntime) => Promise<T>,
 ): Promise<T> {
-  requireAddon();
+  requireKernelAccess();
   const { pino } = await import('pino');
   // Standard output is for the answer.
   const log = pino({ level: 'warn' }, pino.destination(2));
@@ -32,8 +33,24 @@ export async function withRuntime<T>(
   }
 }
 
-/** Without the addon nothing can be done, and that is no defect. */
-export function requireAddon(): void {
+/**
+ * Without the addon or the privilege nothing can be done, and that is no defect. Said before
+ * anything is tried: what is refused half-way sounds like another mistake (a guard that is missing).
+ */
+export function requireKernelAccess(): void {
   const problem = nativeAddonProblem();
   if (problem !== undefined) throw unableFailure(`this kernel cannot be reached: ${problem}`);
+  if (!mayAdministerNetwork())
+    throw unableFailure(
+      'this kernel may not be asked or changed: this needs root (CAP_NET_ADMIN and CAP_NET_RAW)',
+    );
+}
+
+/** linux/capability.h */
+const CAP_NET_ADMIN = 12n;
+
+function mayAdministerNetwork(): boolean {
+  const effective = /^CapEff:\t([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  // A kernel that does not say is asked, and refuses by itself.
+  return effective === undefined || ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN) & 1n) === 1n;
 }

@@ -107,6 +107,9 @@ t.test('exit codes and messages', async (t) => {
       /node "x" is not in/,
     ],
     [['lab', 'down', 'no-such-lab'], 3, /there is no lab "no-such-lab"/],
+    [['lab', 'down', '--lab', 'no-such-lab'], 3, /there is no lab "no-such-lab"/],
+    [['lab', 'down', 'one', '--lab', 'two'], 2, /two labs are named, "one" and "two"/],
+    [['lab', 'run', cluster, '--from', 'rack-9'], 2, /no node "rack-9"; it has rack-1, /],
     [['lab', 'run', cluster, '--black-hole', 'rack'], 2, /--black-hole takes all, or two zones/],
   ];
   await inTurns(cases, async ([args, code, message]) => {
@@ -119,6 +122,24 @@ t.test('exit codes and messages', async (t) => {
   });
   const debug = await run(['status', '--socket', nobody], { SELVAGE_DEBUG: '1' });
   t.match(debug.err, /\n {4}at /, 'with SELVAGE_DEBUG=1 it does');
+});
+
+t.test('without the privilege it says so, and nothing else', async (t) => {
+  // Root without capabilities is refused like anybody else.
+  const without = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--'] : [];
+  const directories = ['--runtime-dir', folder, '--state-dir', folder, '--socket', nobody];
+  const here = ['--config', cluster, '--node', 'rack-1', '--socket', nobody];
+  for (const args of [
+    ['plan', ...here],
+    ['apply', ...here, ...directories],
+    ['down', ...directories],
+    ['agent', ...here, ...directories],
+  ]) {
+    const [program, ...rest] = [...without, ...selvageProgram(), ...args];
+    const ran = await spawned(program!, rest);
+    t.equal(ran.code, 3, `${args[0]}: ${ran.err}`);
+    t.match(ran.err, /^selvage: this kernel may not be asked or changed: this needs root .*\n$/);
+  }
 });
 
 t.test('what is a defect and what is not', (t) => {

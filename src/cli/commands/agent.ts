@@ -37,12 +37,12 @@ Examples:
   selvage agent --log-level debug | npx pino-pretty`,
     )
     .action(async (options, command) => {
-      const [{ runAgent }, { requireAddon }] = await Promise.all([
+      const [{ runAgent }, { requireKernelAccess }] = await Promise.all([
         import('../../agent/run.js'),
         import('../node-kernel.js'),
       ]);
       const named = command.getOptionValueSource('socket') !== 'default';
-      requireAddon();
+      requireKernelAccess();
       await runAgent({
         configPath: options.config,
         node: options.node,

@@ -1,5 +1,7 @@
 /** `down`: removes everything of ours from this kernel, and nothing else. */
+import { rmSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';
+import { workloadEnvFile } from '../../agent/paths.js';
 import { outputOption, runtimeDirOption, socketOption, stateDirOption } from '../options.js';
 
 export function downCommand() {
@@ -18,7 +20,7 @@ export function downCommand() {
       'after',
       `
 Examples:
-  sudo systemctl stop selvage && sudo selvage down`,
+  sudo systemctl stop selvage-agent && sudo selvage down`,
     )
     .action(async (options) => {
       const [{ askAgent }, { unableFailure }, { withRuntime }, { downOnce }] = await Promise.all([
@@ -30,7 +32,7 @@ Examples:
       const agent = await askAgent({ socket: options.socket, path: '/healthz' });
       if (agent.answered)
         throw unableFailure(
-          `an agent answers at ${options.socket} and would put everything back: stop it first ("systemctl stop selvage")`,
+          `an agent answers at ${options.socket} and would put everything back: stop it first ("systemctl stop selvage-agent")`,
         );
       const [{ printAnswer }, { renderDown }, { exitCodes }] = await Promise.all([
         import('../output.js'),
@@ -38,6 +40,7 @@ Examples:
         import('../exit-codes.js'),
       ]);
       const report = await withRuntime(options, downOnce);
+      rmSync(workloadEnvFile(options), { force: true });
       await printAnswer(report, { output: options.output, render: renderDown });
       process.exitCode = report.failed.length === 0 ? exitCodes.ok : exitCodes.found;
     });
