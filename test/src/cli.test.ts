@@ -259,6 +259,7 @@ t.test('with an agent that answers', async (t) => {
     guard: { backend: 'nftables', dropped: { 'spoofed-inner': 7, other: 0 } },
     planes: [],
     problems: [],
+    contested: [],
     repairs: 2,
     lastPass: undefined,
     peers: [
