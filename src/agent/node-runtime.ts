@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { Fights } from '../../routes/fight.js';
 import type { Plan } from '../../routes/reconciler.js';
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
-import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
+import type { Guard, GuardApplyOptions, GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import type { PlaneSpec, PlaneStatus, UserspacePlane } from '../../tunnel/userspace/plane.js';
 import { SysctlRecord } from './host-sysctls.js';
@@ -45,6 +45,8 @@ export class NodeRuntime {
   /** Somebody changed the rules since they were last looked at. */
   #guardTouched = true;
   readonly #guardFights = new Fights();
+  /** The guard was changed before the routes and still lets out what the old ones lead out. */
+  #nativeKept = false;
   /** What keeps files from being written, by file. */
   readonly #fileProblems = new Map<string, string>();
 
@@ -97,7 +99,8 @@ export class NodeRuntime {
       peers: plan.desired.peers,
       prepare: async () => {
         if (this.#guarded !== plan.guard || (this.#guardTouched && !this.#guardHeld()))
-          await this.#ensureGuard(plan.guard);
+          // Packets follow the old routes until this pass has replaced them.
+          await this.#ensureGuard(plan.guard, { keepNative: true });
         for (const spec of plan.planes) await this.#ensurePlane(spec);
         await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
         // A full disk must not stop the packets: what cannot be written is told instead.
@@ -108,13 +111,14 @@ export class NodeRuntime {
         );
       },
       settle: async () => {
+        await this.#dropKeptNative(plan.guard);
         const path = workloadEnvFile(this.#options.paths);
         this.#tryFile("the workloads' settings", path, () =>
           writeIfChanged(path, workloadEnv(plan)),
         );
         // Without news of a change a look is only for safety, and never in the way of a repair.
         if (!this.#guardHeld() && performance.now() - this.#guardVerifiedMs >= guardVerifyMs)
-          await this.#ensureGuard(plan.guard);
+          await this.#ensureGuard(plan.guard, { keepNative: false });
       },
     };
   }
@@ -142,7 +146,7 @@ export class NodeRuntime {
     }
   }
 
-  async #ensureGuard(spec: GuardSpec): Promise<void> {
+  async #ensureGuard(spec: GuardSpec, { keepNative }: Required<GuardApplyOptions>): Promise<void> {
     this.#guardVerifiedMs = performance.now();
     // Before the look: a change during it is told again.
     this.#guardTouched = false;
@@ -150,14 +154,23 @@ export class NodeRuntime {
       const { ok, difference } = await this.guard.verify(spec);
       if (!ok) {
         const fought = this.#guardFights.contested(performance.now()).length > 0;
-        if (this.#guarded === spec) this.#noteGuardRepair({ difference, fought });
-        await this.guard.apply(spec);
+        if (this.#guarded === spec && !this.#nativeKept)
+          this.#noteGuardRepair({ difference, fought });
+        await this.guard.apply(spec, { keepNative });
+        this.#nativeKept = keepNative;
       }
     } catch (error) {
       this.#guardTouched = true;
       throw error;
     }
     this.#guarded = spec;
+  }
+
+  /** The routes are as decided: what they no longer lead out natively may no longer leave so. */
+  async #dropKeptNative(spec: GuardSpec): Promise<void> {
+    if (!this.#nativeKept || this.#guarded !== spec) return;
+    await this.guard.apply(spec);
+    this.#nativeKept = false;
   }
 
   #noteGuardRepair(repair: {
