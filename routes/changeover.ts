@@ -2,7 +2,7 @@
  * Between two configurations: who may still have the old one, and what must therefore still be
  * accepted and not yet be sent.
  *
- * Nodes learn of a change at slightly different moments, at most the settle time apart. So each
+ * Nodes learn of a change at slightly different moments, at most half a settle time apart. So each
  * node first accepts the new and goes on sending the old (`prepare`); one settle time later every
  * peer accepts the new, and it sends that (`switched`); after one more no peer sends the old, and
  * it stops accepting it. Peer b got the file a little later than a:
@@ -57,27 +57,35 @@ export function vxlanKey(id: VxlanId): string {
   return `${id.vni}/${id.port}`;
 }
 
-/** Without what no peer can be sending any more. */
+/**
+ * Without what no peer can be sending any more: terms that stood here for two settle times have
+ * stood for one at every peer.
+ */
 export function pruned(history: TermsHistory, clock: ChangeoverClock): TermsHistory {
-  return history.filter((_, i) => {
-    const successor = history[i + 1];
-    return successor === undefined || clock.nowMs < successor.sinceMs + 2 * clock.settleMs;
-  });
+  return history.slice(lastThatStood(history, { ...clock, forMs: 2 * clock.settleMs }));
 }
 
-/** The terms that a peer may not have got beyond yet, oldest first; none when all is settled. */
-export function unsettled(history: TermsHistory, clock: ChangeoverClock): readonly Terms[] {
-  return history
-    .filter((_, i) => {
-      const successor = history[i + 1];
-      return successor !== undefined && clock.nowMs < successor.sinceMs + clock.settleMs;
-    })
-    .map(({ terms }) => terms);
-}
-
-/** Whom every peer understands: the oldest terms that a peer may still have. */
+/**
+ * What every peer understands: the last terms that stood for a settle time. Some that were replaced
+ * sooner may never have reached a peer, so they are received and never sent.
+ */
 export function sendingTerms(history: TermsHistory, clock: ChangeoverClock): Terms | undefined {
-  return unsettled(history, clock)[0] ?? history.at(-1)?.terms;
+  return history[sendingIndex(history, clock)]?.terms;
+}
+
+function sendingIndex(history: TermsHistory, clock: ChangeoverClock): number {
+  return lastThatStood(history, { ...clock, forMs: clock.settleMs });
+}
+
+function lastThatStood(
+  history: TermsHistory,
+  { nowMs, forMs }: { readonly nowMs: number; readonly forMs: number },
+): number {
+  for (let i = history.length - 1; i > 0; i--) {
+    const endMs = history[i + 1]?.sinceMs ?? nowMs;
+    if (endMs - history[i]!.sinceMs >= forMs) return i;
+  }
+  return 0;
 }
 
 /** May packets of this carriage be sent, as far as the modes are concerned? */
@@ -85,7 +93,14 @@ export function mayBeSent(
   key: CarriageKey,
   state: { readonly history: TermsHistory; readonly clock: ChangeoverClock },
 ): boolean {
-  return unsettled(state.history, state.clock).every((terms) => terms.receives.includes(key));
+  const { history, clock } = state;
+  const sending = sendingIndex(history, clock);
+  return sending >= history.length - 1 || history[sending]!.terms.receives.includes(key);
+}
+
+/** Is anything waiting to be sent? */
+export function isSwitching(history: TermsHistory, clock: ChangeoverClock): boolean {
+  return sendingIndex(history, clock) < history.length - 1;
 }
 
 /** When the next step is due; undefined when nothing is under way. */

@@ -10,10 +10,10 @@ import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
 import {
   admittedVxlan,
   defaultSettleMs,
+  isSwitching,
   mayBeSent,
   nextStepMs,
   pruned,
-  unsettled,
   vxlanKey,
   withTerms,
 } from '../../routes/changeover.js';
@@ -208,7 +208,7 @@ export class Planner {
       overlap.vxlan,
       overlap.locals.map(({ address, slot }) => [address.text, slot]),
       history.map(({ sinceMs }) => sinceMs),
-      unsettled(history, clock).length,
+      isSwitching(history, clock),
     ];
     const local = this.#facts(sending, state, routes);
     return JSON.stringify([changeover, factsKey(local, routes, this.#hostKey(local))]);

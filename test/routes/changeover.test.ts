@@ -1,0 +1,432 @@
+/** Changes that nodes learn of at different moments: what is accepted and sent, and when. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Cluster } from '../../encap/cluster.js';
+import type { CarriageKey } from '../../encap/mode.js';
+import type { Terms, TermsHistory } from '../../routes/changeover.js';
+import {
+  admittedVxlan,
+  mayBeSent,
+  pruned,
+  sendingTerms,
+  vxlanKey,
+  withTerms,
+} from '../../routes/changeover.js';
+import { applyChanges } from '../../routes/apply.js';
+import { diff } from '../../routes/diff.js';
+import { readSysctls } from '../../routes/reconciler.js';
+import type { Occupied } from '../../routes/slots.js';
+import { assignSlots } from '../../routes/slots.js';
+import { Planner } from '../../src/agent/planner.js';
+import type { NodePlan } from '../../src/agent/planner.js';
+import { TermsFile, TermsMemory } from '../../src/agent/terms-record.js';
+import type { FakeKernel } from '../../tunnel/fake-kernel.js';
+import { createFakeKernel } from '../../tunnel/fake-kernel.js';
+import type { RouteObject } from '../../tunnel/kernel.js';
+import type { ClusterSketch, NodeSketch } from '../support/cluster-builder.js';
+import { sketchCluster, sketchNode } from '../support/cluster-builder.js';
+import { withNode } from '../../encap/node-table.js';
+
+const seed = 20261122;
+const settleMs = 10_000;
+const vxlanKeys: readonly CarriageKey[] = ['vxlan:4:4'];
+
+const terms = (vni: number, receives: readonly CarriageKey[] = vxlanKeys): Terms => ({
+  vxlan: { vni, port: 4789 },
+  receives,
+  underlay: { a: ['192.0.2.1/24'], b: ['192.0.2.2/24'] },
+});
+
+interface Change {
+  readonly vni: number;
+  readonly receives: readonly CarriageKey[];
+  readonly afterMs: number;
+  /** How much later than it was made each node learns of it. */
+  readonly delays: readonly [number, number];
+}
+
+const arbitraryChange = (
+  afterMs: fc.Arbitrary<number>,
+  vni: fc.Arbitrary<number>,
+): fc.Arbitrary<Change> =>
+  fc.record({
+    vni,
+    receives: fc.subarray<CarriageKey>(['ipip:4:4', 'native:4:4', 'vxlan:4:4'], { minLength: 1 }),
+    afterMs,
+    delays: fc.tuple(fc.nat(settleMs / 2), fc.nat(settleMs / 2)),
+  });
+/** Two nodes that learn of the changes at their own times: is something sent that is not received? */
+function losesNothing(changes: readonly Change[]): boolean {
+  const start = terms(1);
+  const nodes = [0, 1].map((index) => {
+    let atMs = 0;
+    let lastMs = 0;
+    return changes.map(({ vni, receives, afterMs, delays }) => {
+      atMs += afterMs;
+      lastMs = Math.max(lastMs, atMs + delays[index]!);
+      return { atMs: lastMs, vni, receives };
+    });
+  });
+  const histories: TermsHistory[] = [0, 1].map(() => [{ sinceMs: -1e6, terms: start }]);
+  const next = [0, 0];
+  const wanted = [start, start];
+  const moments = new Set<number>([0]);
+  for (const node of nodes)
+    for (const { atMs } of node)
+      for (const later of [0, settleMs - 1, settleMs, 2 * settleMs - 1, 2 * settleMs])
+        moments.add(atMs + later);
+  for (const nowMs of [...moments].sort((x, y) => x - y)) {
+    const clock = { nowMs, settleMs };
+    for (const i of [0, 1]) {
+      for (; next[i]! < nodes[i]!.length && nodes[i]![next[i]!]!.atMs <= nowMs; next[i]!++) {
+        const { vni, receives } = nodes[i]![next[i]!]!;
+        wanted[i] = terms(vni, receives);
+      }
+      const known = pruned(histories[i]!, clock);
+      const vxlan = admittedVxlan(known, wanted[i]!.vxlan);
+      histories[i] = withTerms(known, { terms: { ...wanted[i]!, vxlan }, nowMs });
+    }
+    for (const [from, to] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const accepted = histories[to]!.map((entry) => entry.terms);
+      const sent = sendingTerms(histories[from]!, clock)!;
+      if (new Set(accepted.map(({ vxlan }) => vxlanKey(vxlan))).size > 2) return false;
+      if (!accepted.some(({ vxlan }) => vxlanKey(vxlan) === vxlanKey(sent.vxlan))) return false;
+      for (const key of wanted[from]!.receives)
+        if (
+          mayBeSent(key, { history: histories[from]!, clock }) &&
+          !accepted.some(({ receives }) => receives.includes(key))
+        )
+          return false;
+    }
+  }
+  return true;
+}
+
+t.test('rules in any order and pace, read by each node when it likes: nothing is lost', (t) => {
+  const changes = fc.array(arbitraryChange(fc.nat(3 * settleMs), fc.constant(1)), {
+    minLength: 1,
+    maxLength: 8,
+  });
+  fc.assert(fc.property(changes, losesNothing), { seed, numRuns: 500 });
+  t.pass('for 500 sequences of changes');
+  t.end();
+});
+
+t.test('segments too, one change after the other', (t) => {
+  const pause = fc.integer({ min: 3 * settleMs, max: 5 * settleMs });
+  const vni = fc.integer({ min: 1, max: 3 });
+  const changes = fc.array(arbitraryChange(pause, vni), { minLength: 1, maxLength: 8 });
+  fc.assert(fc.property(changes, losesNothing), { seed, numRuns: 500 });
+  t.pass('for 500 sequences of changes');
+  t.end();
+});
+
+t.test('slots: who stands somewhere stays, and two of a kind never share one', (t) => {
+  const key = fc.constantFrom('1', '2', '3', '4');
+  const occupied = fc.uniqueArray(
+    fc.record({ slot: fc.constantFrom('a' as const, 'b' as const), key }),
+    { selector: ({ slot }) => slot, maxLength: 2 },
+  );
+  fc.assert(
+    fc.property(fc.uniqueArray(key, { minLength: 1 }), occupied, (keys, present) => {
+      const assigned = assignSlots(keys, present as readonly Occupied[]);
+      const used = [...assigned.values()];
+      return (
+        assigned.has(keys[0]!) &&
+        new Set(used).size === used.length &&
+        (new Set(present.map((entry) => entry.key)).size < present.length ||
+          present.every(
+            (entry) => !assigned.has(entry.key) || assigned.get(entry.key) === entry.slot,
+          ))
+      );
+    }),
+    { seed },
+  );
+  t.end();
+});
+
+/** Two nodes on one segment, as `a` sees them. */
+const pair = (change: Partial<ClusterSketch> = {}, b: Partial<NodeSketch> = {}): Cluster =>
+  sketchCluster({
+    nodes: [
+      { name: 'a', at: '192.0.2.1/24', overlay: ['10.64.1.0/24', 'fd64:0:0:1::/64'] },
+      { name: 'b', at: '192.0.2.2/24', overlay: ['10.64.2.0/24', 'fd64:0:0:2::/64'], ...b },
+    ],
+    rules: [{ mode: 'vxlan' }],
+    zones: { default: { switches: { firewall: { ipip: 'allowed' } } } },
+    ...change,
+  });
+
+class Bench {
+  nowMs = 1_000_000;
+  readonly kernel: FakeKernel = createFakeKernel({
+    nics: [{ name: 'eth0', mtu: 1500, addresses: pair().nodes.get('a')!.underlay }],
+    sysctls: { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' },
+  });
+  readonly record = new TermsMemory();
+  #planner = this.restarted();
+
+  restarted(): Planner {
+    return new Planner(this.kernel, 'a', { record: this.record, nowMs: () => this.nowMs });
+  }
+
+  restart(): void {
+    this.#planner = this.restarted();
+  }
+
+  async apply(cluster: Cluster, laterMs = 0): Promise<NodePlan> {
+    this.nowMs += laterMs;
+    const state = await this.kernel.dump();
+    const plan = await this.#planner.plan(cluster, state);
+    const sysctls = readSysctls(this.kernel, plan.objects.values());
+    const { changes } = diff(plan.objects, { kernel: state, sysctls });
+    const { failed } = await applyChanges(this.kernel, changes, plan.desired.peers);
+    if (failed.length > 0) throw new Error(failed.map((entry) => entry.failure.message).join());
+    return plan;
+  }
+
+  async devices(): Promise<readonly string[]> {
+    const { links } = await this.kernel.dump();
+    return links.map(({ name }) => name).filter((name) => name.startsWith('sl'));
+  }
+
+  /** Device and next hop of the route to b's prefix. */
+  async way(prefix = '10.64.2.0/24'): Promise<string | undefined> {
+    const { routes } = await this.kernel.dump();
+    const route: RouteObject | undefined = routes.find((entry) => entry.prefix.text === prefix);
+    return route?.target.kind === 'unicast' ? route.target.device : route?.target.kind;
+  }
+}
+
+t.test('a new VNI: prepared, switched to, tidied up, across restarts of the agent', async (t) => {
+  for (const restarts of [false, true]) {
+    const bench = new Bench();
+    const old = pair({ vni: 7 });
+    const next = pair({ vni: 8 });
+    await bench.apply(old);
+    t.same(await bench.devices(), ['slv4a']);
+    const prepared = await bench.apply(next, 60_000);
+    t.same(await bench.devices(), ['slv4a', 'slv4b']);
+    t.equal(await bench.way(), 'slv4a', 'still the old way');
+    t.same(
+      prepared.guard.vxlan.map(({ vni }) => vni),
+      [7, 8],
+    );
+    t.equal(prepared.nextStepMs, bench.nowMs + settleMs);
+    if (restarts) bench.restart();
+    await bench.apply(next, settleMs - 1);
+    t.equal(await bench.way(), 'slv4a');
+    if (restarts) bench.restart();
+    const switched = await bench.apply(next, 1);
+    t.equal(await bench.way(), 'slv4b');
+    t.equal(await bench.way('fd64:0:0:2::/64'), 'slv4b');
+    t.same(await bench.devices(), ['slv4a', 'slv4b']);
+    t.same(
+      switched.guard.vxlan.map(({ vni }) => vni),
+      [8, 7],
+    );
+    if (restarts) bench.restart();
+    const tidy = await bench.apply(next, settleMs);
+    t.same(await bench.devices(), ['slv4b']);
+    t.same(
+      tidy.guard.vxlan.map(({ vni }) => vni),
+      [8],
+    );
+    t.equal(tidy.nextStepMs, undefined);
+    await bench.apply(old, 60_000);
+    t.same(await bench.devices(), ['slv4b', 'slv4a'], 'and back by the other slot');
+  }
+});
+
+t.test('without a record the devices in the kernel tell what peers send with', async (t) => {
+  const bench = new Bench();
+  await bench.apply(pair({ vni: 7 }));
+  const planner = new Planner(bench.kernel, 'a', { nowMs: () => bench.nowMs });
+  const plan = await planner.plan(pair({ vni: 8 }), await bench.kernel.dump());
+  t.same(
+    plan.guard.vxlan.map(({ vni }) => vni),
+    [7, 8],
+  );
+});
+
+t.test('a third segment waits for a slot', async (t) => {
+  const bench = new Bench();
+  for (const vni of [7, 8, 9]) await bench.apply(pair({ vni }));
+  t.same(await bench.devices(), ['slv4a', 'slv4b']);
+  for (let step = 0; step < 6; step++) await bench.apply(pair({ vni: 9 }), settleMs);
+  const { links } = await bench.kernel.dump();
+  t.match(
+    links.filter((link) => link.kind === 'vxlan'),
+    [{ vni: 9 }],
+  );
+});
+
+t.test('the only rule names another mode: nobody sends it before all receive it', async (t) => {
+  const bench = new Bench();
+  await bench.apply(pair());
+  const next = pair({ rules: [{ mode: 'ipip' }] });
+  await bench.apply(next, 60_000);
+  t.same(await bench.devices(), ['slv4a', 'slip4']);
+  t.equal(await bench.way(), 'slv4a');
+  bench.restart();
+  await bench.apply(next, settleMs);
+  t.equal(await bench.way(), 'slip4');
+  t.same(await bench.devices(), ['slv4a', 'slip4']);
+  await bench.apply(next, settleMs);
+  t.same(await bench.devices(), ['slip4']);
+
+  const auto = pair({ rules: [{ mode: 'vxlan', to: { nodes: ['b'] } }] });
+  await bench.apply(auto, 60_000);
+  await bench.apply(auto, 2 * settleMs);
+  await bench.apply(pair({ rules: [{ mode: 'ipip', to: { nodes: ['b'] } }] }), 60_000);
+  t.equal(await bench.way(), 'slip4', 'what every node receives anyway is sent at once');
+});
+
+t.test('a denied or withdrawn peer is cut off at once', async (t) => {
+  const bench = new Bench();
+  await bench.apply(pair());
+  await bench.apply(pair({ rules: [{ mode: 'deny' }] }), 60_000);
+  t.equal(await bench.way(), 'prohibit');
+  const gone = await bench.apply(pair({}, { withdrawn: true }), 1);
+  t.same(gone.guard.peers, []);
+});
+
+t.test("a peer's new address: accepted at once, sent to after the settle time", async (t) => {
+  const bench = new Bench();
+  await bench.apply(pair());
+  const next = pair({}, { at: '192.0.2.22/24' });
+  const remote = async () => (await bench.kernel.dump()).fdb.map((entry) => entry.remote.text);
+  const sources = (plan: NodePlan) => plan.guard.peers[0]?.outerSources.map(({ text }) => text);
+  t.same(sources(await bench.apply(next, 60_000)), ['192.0.2.2', '192.0.2.22']);
+  t.same(await remote(), ['192.0.2.2']);
+  t.same(sources(await bench.apply(next, settleMs)), ['192.0.2.22', '192.0.2.2']);
+  t.same(await remote(), ['192.0.2.22']);
+  t.same(sources(await bench.apply(next, settleMs)), ['192.0.2.22']);
+});
+
+t.test(
+  'our own new address: both receive, and the one that is gone is not waited for',
+  async (t) => {
+    const moved = (rules: ClusterSketch['rules'] = [{ mode: 'ipip' }]): Cluster => {
+      const cluster = pair({ rules });
+      const own = sketchNode({ name: 'a', at: '192.0.2.11/24', overlay: '10.64.1.0/24' });
+      return { ...cluster, nodes: withNode(cluster.nodes, own) };
+    };
+    const before = pair({ rules: [{ mode: 'ipip' }] });
+    const locals = async (bench: Bench) =>
+      (await bench.kernel.dump()).links
+        .filter((link) => link.kind === 'ipip')
+        .map((link) => `${link.name} ${link.kind === 'ipip' ? link.local.text : ''}`);
+    const bench = new Bench();
+    await bench.apply(before);
+    const both = [before, moved()].flatMap((cluster) => cluster.nodes.get('a')!.underlay);
+    bench.kernel.setNic({ name: 'eth0', mtu: 1500, addresses: both });
+    const prepared = await bench.apply(moved(), 60_000);
+    t.same(await locals(bench), ['slip4 192.0.2.1', 'slip4b 192.0.2.11']);
+    t.same(
+      prepared.guard.localAddresses.map(({ text }) => text),
+      ['192.0.2.1', '192.0.2.11'],
+    );
+    t.equal(await bench.way(), 'slip4');
+    await bench.apply(moved(), settleMs);
+    t.equal(await bench.way(), 'slip4b');
+    await bench.apply(moved(), settleMs);
+    t.same(await locals(bench), ['slip4b 192.0.2.11']);
+
+    const hasty = new Bench();
+    await hasty.apply(before);
+    hasty.kernel.deleteNic('eth0');
+    hasty.kernel.setNic({
+      name: 'eth0',
+      mtu: 1500,
+      addresses: moved().nodes.get('a')!.underlay,
+    });
+    await hasty.apply(moved(), 60_000);
+    const device = (await locals(hasty)).find((line) => line.endsWith('192.0.2.11'));
+    t.equal(await hasty.way(), device?.split(' ')[0]);
+  },
+);
+
+t.test('what a live record says is still sent stays receivable', async (t) => {
+  const bench = new Bench();
+  const keys: readonly CarriageKey[] = ['ipip:4:4', 'native:4:4'];
+  const cluster = pair();
+  const sending = { ...cluster.nodes.get('b')!, sends: keys };
+  const live = { ...cluster, nodes: withNode(cluster.nodes, sending) };
+  const plan = await bench.apply(live);
+  t.same(await bench.devices(), ['slv4a', 'slip4']);
+  t.same(
+    plan.guard.peers[0]?.nativeSources.map(({ text }) => text),
+    ['10.64.2.0/24'],
+  );
+  const after = await bench.apply(cluster, 1);
+  t.same(await bench.devices(), ['slv4a']);
+  t.same(after.guard.peers[0]?.nativeSources, []);
+});
+
+t.test('MTU: routes shrink before their device, devices grow before their routes', async (t) => {
+  const linked = (mtu: number): Cluster => {
+    const link = {
+      ends: [
+        { kind: 'zone', zone: 'default' },
+        { kind: 'zone', zone: 'far' },
+      ],
+      mtu,
+    } as const;
+    return pair(
+      { zones: { default: {}, far: {} }, links: [link] },
+      { zone: 'far', at: '198.51.100.2/24' },
+    );
+  };
+  const bench = new Bench();
+  await bench.apply(linked(1500));
+  const order = async (nicMtu: number, linkMtu: number): Promise<readonly string[]> => {
+    bench.kernel.setNic({
+      name: 'eth0',
+      mtu: nicMtu,
+      addresses: pair().nodes.get('a')!.underlay,
+    });
+    const from = bench.kernel.log.length;
+    await bench.apply(linked(linkMtu), 1);
+    return bench.kernel.log
+      .slice(from)
+      .flatMap(({ object }) =>
+        object.type === 'link' && object.name === 'slv4a'
+          ? [`device ${object.mtu}`]
+          : object.type === 'route' && object.target.kind === 'unicast'
+            ? [`route ${object.target.mtu}`]
+            : [],
+      );
+  };
+  t.same(await order(1400, 1500), ['route 1350', 'route 1350', 'device 1350']);
+  t.same(await order(1500, 1500), ['device 1450', 'route 1450'], 'the kernel raises the IPv6 one');
+  await order(1400, 1400);
+  t.same(
+    await order(1500, 1400),
+    ['device 1450', 'route 1350'],
+    'an IPv6 route that the kernel raised with the device is put back in the same pass',
+  );
+});
+
+t.test('the record on disk: round trip, garbage, and times of before a reboot', (t) => {
+  const path = join(t.testdir(), 'run', 'terms.json');
+  const file = new TermsFile(path, () => 5_000);
+  t.same(file.read(), []);
+  const history: TermsHistory = [
+    { sinceMs: 0, terms: terms(1) },
+    { sinceMs: 4_000, terms: terms(2) },
+  ];
+  file.write(history);
+  t.same(file.read(), history);
+  t.same(new TermsFile(path, () => 3_999).read(), [], 'the clock has begun again');
+  for (const text of ['', '{', '[]', '{"schema":"selvage.terms/1","history":[{}]}']) {
+    writeFileSync(path, text);
+    t.same(file.read(), [], JSON.stringify(text));
+  }
+  t.end();
+});
