@@ -50,8 +50,14 @@ const typeOrder = ['link', 'address', 'fdb', 'neighbour', 'sysctl', 'route'] as 
 export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: ActualState): Diff {
   const own = new Map<string, DesiredObject>();
   const owned = ownState(actual.kernel);
+  /** Keys that more than one object has: IPv4 routes that differ in their next hop only. */
+  const doubled = new Set<string>();
   for (const list of [owned.links, owned.addresses, owned.fdb, owned.neighbours, owned.routes])
-    for (const object of list) own.set(objectKey(object), object as DesiredObject);
+    for (const object of list) {
+      const key = objectKey(object);
+      if (own.has(key)) doubled.add(key);
+      own.set(key, object as DesiredObject);
+    }
   const others = foreignKeys(actual.kernel);
   const foreign: ForeignObject[] = [];
   const writes: Change[] = [];
@@ -65,7 +71,11 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
       foreign.push({ key, desired: object, actual: other });
       continue;
     }
-    const change = changeFor(object, current(object, { own, actual, recreated, grown }));
+    const found = current(object, { own, actual, recreated, grown });
+    const change =
+      found !== undefined && doubled.has(key)
+        ? withoutDouble(object, found)
+        : changeFor(object, found);
     if (change === undefined) continue;
     if (change.kind === 'update' && change.recreate && object.type === 'link')
       recreated.add(object.name);
@@ -167,6 +177,15 @@ function afterGrowth(route: RouteObject, grown: ReadonlyMap<string, Growth>): Ro
   const growth = grown.get(target.device);
   if (growth === undefined || target.mtu !== growth.from) return route;
   return { ...route, target: { ...target, mtu: growth.to } };
+}
+
+/**
+ * A replace changes the first of several and leaves the others, so the first is deleted and what is
+ * then the first replaced, in one batch; the next pass sees whether there were more than two.
+ */
+function withoutDouble(desired: DesiredObject, actual: KernelObject): Change {
+  const key = objectKey(desired);
+  return { kind: 'update', key, desired, actual, attributes: ['doubled'], recreate: true };
 }
 
 function changeFor(desired: DesiredObject, actual: KernelObject | undefined): Change | undefined {
