@@ -32,8 +32,8 @@ export interface FightOptions {
   readonly lastPauseMs?: number;
 }
 
-/** Ten repairs in ten seconds: a restart of somebody's network service needs two or three. */
-const defaults = { writesMax: 10, windowMs: 10_000, firstPauseMs: 100, lastPauseMs: 10_000 };
+/** Twenty repairs in ten seconds: a restart of somebody's network service needs two or three. */
+const defaults = { writesMax: 20, windowMs: 10_000, firstPauseMs: 100, lastPauseMs: 10_000 };
 
 interface Entry {
   wish: Wish;

@@ -94,7 +94,7 @@ t.test('a route deleted every 10 ms: few repairs, the others at full speed, an e
     } else await bench.clock.advance(10);
   }
   const writes = bench.writesOf(2);
-  t.ok(writes >= 11 && writes < 30, `${writes} writes in 20 s`);
+  t.ok(writes > 20 && writes < 40, `${writes} writes in 20 s`);
   t.ok(slowest <= 100, `another route is back after at most ${slowest} ms`);
   t.match(
     bench.reports.at(-1)?.contested.map((contest) => contest.key),
@@ -143,7 +143,7 @@ t.test('a device deleted again and again takes its objects along, and one fight'
   const links = bench.kernel.log.filter(
     ({ verb, object }) => verb === 'set' && object.type === 'link' && object.name === 'slv4a',
   ).length;
-  t.ok(links < 25, `made ${links} times in 5 s`);
+  t.ok(links < 35, `made ${links} times in 5 s`);
   t.equal(
     bench.reports.flatMap((report) => report.failed).length,
     0,
