@@ -100,8 +100,9 @@ export function isUnusable(address: Address): boolean {
   return address.bytes.subarray(0, 15).every((byte) => byte === 0) && address.bytes[15]! <= 1;
 }
 
+/** `join` makes one flat string; a template would keep its parts in memory as well. */
 function formatV4(bytes: Uint8Array): string {
-  return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  return bytes.join('.');
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as `::`. */

@@ -115,7 +115,8 @@ export function comparePrefixes(a: Prefix, b: Prefix): number {
 function maskBytes(bytes: Uint8Array, length: number): Uint8Array {
   const masked = new Uint8Array(bytes.length);
   const whole = length >> 3;
-  masked.set(bytes.subarray(0, whole));
+  // Not by `subarray`: it would give the address a buffer outside the heap for as long as it lives.
+  for (let i = 0; i < whole; i++) masked[i] = bytes[i]!;
   if ((length & 7) !== 0) masked[whole] = bytes[whole]! & (0xff << (8 - (length & 7)));
   return masked;
 }
