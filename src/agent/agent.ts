@@ -85,7 +85,6 @@ export class Agent {
     this.#change = agentChange({
       ...options,
       planner: this.#planner,
-      presentPlan: () => this.#plan,
       lastPass: () => this.#lastPass?.report,
       run: (candidate, reason) => {
         this.#candidate = candidate;
@@ -146,7 +145,7 @@ export class Agent {
     clearTimeout(this.#nextStep);
     if (atMs === undefined) return;
     this.#nextStep = setTimeout(
-      () => this.#reconciler.trigger('settle time is over'),
+      () => void this.#reconciler.pass('settle time is over'),
       Math.max(0, atMs - monotonicMs()) + 1,
     );
   }
@@ -326,12 +325,12 @@ export class Agent {
   }
 
   /** As `#planReport`, for a cluster that is in force nowhere. */
-  async #preview(cluster: Cluster, sshClient: string | undefined): Promise<unknown> {
+  #preview(cluster: Cluster, sshClient: string | undefined): Promise<unknown> {
     const { node, runtime } = this.#options;
-    const planner = this.#planner.fork();
+    const planner = this.#planner;
     const previous = this.#plan?.snapshot.cluster;
     const { kernel } = runtime;
-    return (await assess({ node, cluster, planner, kernel, previous, sshClient })).report;
+    return assess({ node, cluster, planner, kernel, previous, sshClient });
   }
 
   #rib(): Promise<unknown> {

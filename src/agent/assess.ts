@@ -8,12 +8,7 @@ import type { Kernel } from '../../tunnel/kernel.js';
 import { managementAddresses } from './management-facts.js';
 import type { PlanReport } from './plan-report.js';
 import { planReport } from './plan-report.js';
-import type { NodePlan, Planner } from './planner.js';
-
-export interface Assessment {
-  readonly plan: NodePlan;
-  readonly report: PlanReport;
-}
+import type { Planner } from './planner.js';
 
 export interface AssessQuestion {
   readonly node: string;
@@ -26,31 +21,33 @@ export interface AssessQuestion {
   readonly sshClient?: string | undefined;
 }
 
-export async function assess(question: AssessQuestion): Promise<Assessment> {
-  const { node, cluster, planner, kernel, previous, sshClient } = question;
+export async function assess(question: AssessQuestion): Promise<PlanReport> {
+  const { node, kernel, previous, sshClient } = question;
+  // Where the change leads to in the end, not how far its first pass gets.
+  const cluster: Cluster = { ...question.cluster, settleMs: 0 };
   const actual = await kernel.dump();
+  const planner = question.planner.fork();
+  // The first plan makes room for the new beside the old, the second one has only the new.
+  await planner.plan(cluster, actual);
   const plan = await planner.plan(cluster, actual);
   const sysctls = readSysctls(kernel, plan.objects.values());
   const difference = diff(plan.objects, { kernel: actual, sysctls });
   const { changes } = difference;
   return {
-    plan,
-    report: {
-      ...planReport(node, plan, difference),
-      blast: blastRadius({
-        cluster,
-        previous,
-        actual,
-        desired: plan.objects,
-        peers: plan.desired.peers,
-        changes,
-      }),
-      managementCuts: managementCuts({
-        addresses: managementAddresses(actual, { sshClient }),
-        actual,
-        desired: plan.objects,
-        guard: plan.guard,
-      }),
-    },
+    ...planReport(node, plan, difference),
+    blast: blastRadius({
+      cluster,
+      previous,
+      actual,
+      desired: plan.objects,
+      peers: plan.desired.peers,
+      changes,
+    }),
+    managementCuts: managementCuts({
+      addresses: managementAddresses(actual, { sshClient }),
+      actual,
+      desired: plan.objects,
+      guard: plan.guard,
+    }),
   };
 }

@@ -3,6 +3,7 @@
  * watches over it.
  */
 import { readFileSync } from 'node:fs';
+import type { TermsHistory } from '../../routes/changeover.js';
 import { readChecked, sha256, writeChecked } from './checked-file.js';
 
 export interface ChangeRecord {
@@ -19,6 +20,8 @@ export interface ChangeRecord {
   readonly startedAt: string;
   readonly reason: string;
   readonly previous: PreviousState;
+  /** What peers may have been sending by before; its times count from this boot. */
+  readonly terms?: { readonly boot: string; readonly history: TermsHistory } | undefined;
 }
 
 /** What comes back when nobody confirms. */
@@ -67,6 +70,15 @@ export function settleLeftover(
   };
   file.write(settled);
   return settled;
+}
+
+/** Tells one boot of this machine from another, as its monotonic clock begins anew with each. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** Of a file's content, or `absent`. */

@@ -1,6 +1,6 @@
 /** Guarded changes as callers see them: what is asked for, what is answered, what is refused. */
 import type { BlastRadius } from '../../routes/blast-radius.js';
-import type { LostPeer } from './reachability.js';
+import type { LostPeer } from './lost.js';
 
 export interface ChangeRequest {
   /** Name of the file for messages; its content is in `content`. */

@@ -26,7 +26,14 @@ export function agentRequest(options: AgentRequest): Promise<unknown> {
   const { socket, method, path, body, timeoutMs = 10_000 } = options;
   return new Promise((resolve, reject) => {
     const sent = request(
-      { socketPath: socket, method, path, headers: { host: 'selvage' } },
+      {
+        socketPath: socket,
+        method,
+        path,
+        headers: { host: 'selvage' },
+        // A connection kept for later may be closed by then.
+        agent: false,
+      },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

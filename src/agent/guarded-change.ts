@@ -12,23 +12,18 @@
  * previous state on disk already: the next start is the way back.
  */
 import type { Cluster } from '../../encap/cluster.js';
-import type { Assessment } from './assess.js';
+import type { TermsHistory } from '../../routes/changeover.js';
+import type { ManagementCut } from '../../routes/management.js';
 import type { ChangeReport, ChangeRequest, ProbeSummary } from './change.js';
 import { ChangeRefused } from './change.js';
 import { parseCandidate } from './candidate.js';
 import type { ChangeRecord, ChangeRecordFile, PreviousState } from './change-record.js';
-import { digestOf } from './change-record.js';
+import { bootId, digestOf } from './change-record.js';
 import { sha256 } from './checked-file.js';
-import type { NodePlan } from './planner.js';
-import type { ProbeOptions, ProbeTarget, Prober } from './reachability.js';
-import {
-  answering,
-  formatLost,
-  lostSince,
-  nodesOf,
-  probeTargets,
-  samplePeers,
-} from './reachability.js';
+import { formatLost } from './lost.js';
+import type { PlanReport } from './plan-report.js';
+import type { PathMtu, ProbeOptions, ProbeTarget, Prober } from './reachability.js';
+import { answering, lostSince, nodesOf, probeTargets, samplePeers } from './reachability.js';
 import { replaceFile } from './replace-file.js';
 
 export interface ChangePorts {
@@ -37,13 +32,16 @@ export interface ChangePorts {
   readonly configFile: string;
   readonly record: ChangeRecordFile;
   readonly previous: PreviousState;
+  /** Kept in the record, for a way back without this process. */
+  terms?(): TermsHistory;
   /** Undefined: this machine cannot probe. */
   readonly prober: Prober | undefined;
   /** Revision that the candidate gets. */
   nextRevision(): number;
-  /** What the kernel is asked for now, where that is known. */
-  presentPlan(): NodePlan | undefined;
-  assess(candidate: Cluster, sshClient: string | undefined): Promise<Assessment>;
+  /** In force now, where it is known. */
+  presentCluster(): Cluster | undefined;
+  readonly pathMtu: PathMtu;
+  assess(candidate: Cluster, sshClient: string | undefined): Promise<PlanReport>;
   /** Puts the candidate, or (undefined) what was before, in force; a line for each failure. */
   enforce(candidate: Cluster | undefined): Promise<readonly string[]>;
   /** The configured file has become the candidate: what is read from it now is in force. */
@@ -142,13 +140,15 @@ export class GuardedChange {
         `a change is pending already (${this.#pending.request.file}, ${seconds(this.#remaining(this.#pending))} left): "selvage confirm" or "selvage rollback" first`,
       );
     const candidate = this.#parse(request);
-    const assessment = await this.#ports.assess(candidate, request.sshClient);
-    const { blast, managementCuts = [] } = assessment.report;
-    if (managementCuts.length > 0 && !request.allowManagementCut)
+    if (this.#ports.keeper === 'agent' && digestOf(configFile) === sha256(request.content))
       throw new ChangeRefused(
-        'management-cut',
-        `${request.file} would cut this node's own management, so nothing was changed:\n${managementCuts.map((cut) => `  ${cut.message}`).join('\n')}\nchange the file, or say --allow-management-cut where another way in is left`,
+        'nothing',
+        `${request.file} is what ${configFile} says, and the agent follows that by itself, so there is nothing to apply: write the new version under another name and apply that`,
       );
+    const assessed = await this.#ports.assess(candidate, request.sshClient);
+    const { blast, managementCuts = [] } = assessed;
+    if (!request.allowManagementCut) refuseCuts(request.file, managementCuts);
+    const terms = this.#ports.terms?.();
     const record: ChangeRecord = {
       schema: 'selvage.change-record/1',
       state: 'provisional',
@@ -160,6 +160,7 @@ export class GuardedChange {
       startedAt: new Date().toISOString(),
       reason: 'not confirmed yet',
       previous: this.#ports.previous,
+      terms: terms === undefined ? undefined : { boot: bootId(), history: terms },
     };
     const guarded = request.confirmMs > 0;
     const problems: string[] = [];
@@ -167,7 +168,7 @@ export class GuardedChange {
       problems.push(
         'peers are not probed, as this machine has no ping program: install iputils-ping, or watch the peers yourself before you confirm',
       );
-    const present = this.#ports.presentPlan() ?? assessment.plan;
+    const present = { self: node, cluster: this.#ports.presentCluster() ?? candidate };
     const touched = new Set(blast?.groups.flatMap((group) => group.nodes));
     const sample = guarded && prober !== undefined ? samplePeers(present, touched) : [];
     const before = probeTargets(present, sample);
@@ -179,7 +180,7 @@ export class GuardedChange {
       configSha256: digestOf(configFile),
       blast,
       before,
-      after: probeTargets(assessment.plan, sample),
+      after: probeTargets({ self: node, cluster: candidate }, sample),
       answered,
       problems,
     };
@@ -399,7 +400,8 @@ export class GuardedChange {
   }
 
   #probeOptions(prober: Prober, rounds: number): ProbeOptions {
-    return { prober, rounds, pauseMs: this.#timing.pauseMs };
+    const { pathMtu } = this.#ports;
+    return { prober, pathMtu, rounds, pauseMs: this.#timing.pauseMs };
   }
 
   /** From before this process, best effort: it only makes a message better. */
@@ -419,6 +421,16 @@ export class GuardedChange {
         : `; the last one (${last.file}) is ${last.state.replace('-', ' ')}: ${last.reason}`;
     return new ChangeRefused('nothing', `there is no pending change to ${what}${before}`);
   }
+}
+
+/** Throws when a plan would lock its operator out. */
+export function refuseCuts(file: string, cuts: readonly ManagementCut[]): void {
+  if (cuts.length === 0) return;
+  const lines = cuts.map((cut) => `  ${cut.message}`);
+  throw new ChangeRefused(
+    'management-cut',
+    `${file} would cut this node's own management, so nothing was changed:\n${lines.join('\n')}\nchange the file, or say --allow-management-cut where another way in is left`,
+  );
 }
 
 function seconds(ms: number): string {

@@ -9,6 +9,7 @@ import { diff } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import { deviceNames } from '../../routes/ownership.js';
 import type { Kernel } from '../../tunnel/kernel.js';
+import { assess } from './assess.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
@@ -23,10 +24,14 @@ export interface OneShot {
 
 /** What would change; nothing is written. */
 export async function planOnce(
-  options: Omit<OneShot, 'runtime'> & { readonly kernel: Kernel },
+  options: Omit<OneShot, 'runtime'> & {
+    readonly kernel: Kernel;
+    /** Address of the other end of the session that asks. */
+    readonly sshClient?: string | undefined;
+  },
 ): Promise<PlanReport> {
-  const { plan, difference } = await compare(options);
-  return planReport(options.node, plan, difference);
+  const planner = new Planner(options.kernel, options.node);
+  return assess({ ...options, planner });
 }
 
 export interface ApplyReport {

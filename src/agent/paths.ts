@@ -40,3 +40,8 @@ export function lastGoodFile(paths: Pick<AgentPaths, 'stateDir'>): string {
 export function termsFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
   return join(paths.runtimeDir, 'terms.json');
 }
+
+/** The cluster file as `apply` without an agent applied it last. */
+export function appliedFile(paths: Pick<AgentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'applied');
+}

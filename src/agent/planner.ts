@@ -82,6 +82,21 @@ export class Planner {
     return other;
   }
 
+  /** What peers may be sending by; `resume` goes back to it. */
+  remembered(): TermsHistory {
+    return (this.#history ??= this.#record.read());
+  }
+
+  /**
+   * As if what was asked for since had never been: peers that hold on to what was before are sent
+   * that again at once, and not one settle time later.
+   */
+  resume(history: TermsHistory): void {
+    this.#record.write(history);
+    this.#history = history;
+    this.#last = undefined;
+  }
+
   async plan(cluster: Cluster, state: KernelState): Promise<NodePlan> {
     this.#kinds ??= await this.#kernel.probeKinds();
     const node = cluster.nodes.get(this.#node);

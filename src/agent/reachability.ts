@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from '../../encap/address.js';
-import type { ClusterNode } from '../../encap/cluster.js';
+import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import { tunnelAddress } from '../../routes/vtep.js';
-import type { NodePlan } from './planner.js';
+import type { LostPeer } from './lost.js';
 
 export interface ProbeTarget {
   readonly node: string;
@@ -19,26 +19,17 @@ export interface ProbeTarget {
   readonly packetBytes: number | undefined;
 }
 
+/** What the kernel's route to an address carries at this moment; undefined: it does not say. */
+export type PathMtu = (to: Address) => Promise<number | undefined>;
+
 /** Sends one echo request and tells whether the answer came. */
 export interface Prober {
   probe(target: ProbeTarget): Promise<boolean>;
 }
 
-export interface LostPeer {
-  readonly node: string;
-  /** What does not answer any more, e.g. `overlay IPv4`. */
-  readonly paths: readonly string[];
-}
-
-export interface Comparison {
-  /** Peers that were asked, and those that answered before. */
-  readonly asked: number;
-  readonly answered: number;
-  readonly lost: readonly LostPeer[];
-}
-
 export interface ProbeOptions {
   readonly prober: Prober;
+  readonly pathMtu: PathMtu;
   /** Rounds before something counts as silent: a peer may switch a moment later. */
   readonly rounds: number;
   readonly pauseMs: number;
@@ -48,11 +39,16 @@ export interface ProbeOptions {
 const parallel = 24;
 export const maxSampledPeers = 64;
 
+/** One node's view of a cluster. */
+export interface Viewpoint {
+  readonly cluster: Cluster;
+  readonly self: string;
+}
+
 /** Peers to ask: those that the change touches first, then the others, in turns over the zones. */
-export function samplePeers(plan: NodePlan, touched: ReadonlySet<string>): readonly string[] {
-  const { cluster } = plan.snapshot;
-  const peers = [...cluster.nodes.values()].filter(
-    (node) => !node.withdrawn && node.name !== plan.rib.self,
+export function samplePeers(from: Viewpoint, touched: ReadonlySet<string>): readonly string[] {
+  const peers = [...from.cluster.nodes.values()].filter(
+    (node) => !node.withdrawn && node.name !== from.self,
   );
   const first = overZones(peers.filter((node) => touched.has(node.name)));
   const rest = overZones(peers.filter((node) => !touched.has(node.name)));
@@ -68,13 +64,14 @@ function overZones(nodes: readonly ClusterNode[]): readonly string[] {
   return names;
 }
 
-/** How these peers are asked under a plan; nodes that the plan does not have are left out. */
+/** How these peers are asked; nodes that the cluster does not have are left out. */
 export function probeTargets(
-  plan: NodePlan,
+  viewpoint: Viewpoint,
   names: readonly string[],
 ): ReadonlyMap<string, ProbeTarget> {
-  const { cluster } = plan.snapshot;
-  const self = cluster.nodes.get(plan.rib.self)!;
+  const { cluster } = viewpoint;
+  const self = cluster.nodes.get(viewpoint.self);
+  if (self === undefined) return new Map();
   const targets = new Map<string, ProbeTarget>();
   const add = (target: ProbeTarget): void => void targets.set(keyOf(target), target);
   for (const name of names) {
@@ -84,9 +81,7 @@ export function probeTargets(
       const [from, to] = [tunnelAddress(self, family), tunnelAddress(node, family)];
       if (from === undefined || to === undefined) continue;
       add({ node: name, path: 'overlay', from, to, packetBytes: undefined });
-      const verdict = plan.rib.lookup(to)?.verdict;
-      if (verdict?.kind === 'forward')
-        add({ node: name, path: 'full-size', from, to, packetBytes: verdict.mtu });
+      add({ node: name, path: 'full-size', from, to, packetBytes: undefined });
     }
     for (const { address } of node.underlay)
       if (self.underlay.some((own) => own.address.family === address.family))
@@ -106,10 +101,20 @@ export async function answering(
     if (silent.length === 0) break;
     if (round > 0) await sleep(options.pauseMs);
     await inParallel(silent, async ([key, target]) => {
-      if (await options.prober.probe(target)) heard.add(key);
+      if (await heardFrom(target, options)) heard.add(key);
     });
   }
   return heard;
+}
+
+/**
+ * The size is looked up for each probe: a change may switch its routes, and their MTUs, after the
+ * pass that began it. Without a route that says one the small probe tells all there is to tell.
+ */
+async function heardFrom(target: ProbeTarget, options: ProbeOptions): Promise<boolean> {
+  const { prober, pathMtu } = options;
+  if (target.path !== 'full-size') return prober.probe(target);
+  return prober.probe({ ...target, packetBytes: await pathMtu(target.to) });
 }
 
 /** Of the targets that answered before, those that still exist and do not answer any more. */
@@ -137,19 +142,14 @@ export function nodesOf(
   return new Set([...targets].filter(([key]) => keys.has(key)).map(([, { node }]) => node));
 }
 
-/** `b (overlay IPv4, underlay IPv4)`, joined. */
-export function formatLost(lost: readonly LostPeer[]): string {
-  return lost.map(({ node, paths }) => `${node} (${paths.join(', ')})`).join(', ');
-}
-
 /** Without the addresses and sizes, which the change may change. */
 function keyOf({ node, path, to }: ProbeTarget): string {
   return `${node} ${path} ${to.family}`;
 }
 
-function describePath({ path, to, packetBytes }: ProbeTarget): string {
+function describePath({ path, to }: ProbeTarget): string {
   return path === 'full-size'
-    ? `overlay IPv${to.family} with ${packetBytes} bytes`
+    ? `overlay IPv${to.family} with packets of full size`
     : `${path} IPv${to.family}`;
 }
 

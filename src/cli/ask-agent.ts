@@ -3,13 +3,16 @@
  * the caller goes on without it, or says that it needs one.
  */
 import { AgentRefused, AgentUnavailable, agentRequest } from '../agent/client.js';
-import { unableFailure, usageFailure } from './failure.js';
+import { exitCodes } from './exit-codes.js';
+import { Failure, unableFailure, usageFailure } from './failure.js';
 
 export interface AgentQuestion {
   readonly socket: string;
   readonly method?: 'GET' | 'POST';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: Uint8Array;
+  readonly timeoutMs?: number;
 }
 
 export type AgentAnswer =
@@ -17,7 +20,7 @@ export type AgentAnswer =
   | { readonly answered: false; readonly reason: string };
 
 export async function askAgent(question: AgentQuestion): Promise<AgentAnswer> {
-  const { socket, method = 'GET', path, query = {} } = question;
+  const { socket, method = 'GET', path, query = {}, body: sent, timeoutMs } = question;
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
     if (value !== undefined) parameters.set(name, value);
@@ -27,15 +30,27 @@ export async function askAgent(question: AgentQuestion): Promise<AgentAnswer> {
       socket,
       method,
       path: text === '' ? path : `${path}?${text}`,
+      body: sent,
+      timeoutMs,
     });
     return { answered: true, body };
   } catch (error) {
     if (error instanceof AgentUnavailable) return { answered: false, reason: error.message };
-    if (error instanceof AgentRefused)
-      throw error.status === 400
-        ? usageFailure(error.message)
-        : unableFailure(`the agent at ${socket} cannot answer: ${error.message}`);
+    if (error instanceof AgentRefused) throw refusal(error, socket);
     throw error;
+  }
+}
+
+function refusal(error: AgentRefused, socket: string): Failure {
+  switch (error.status) {
+    case 400:
+      return usageFailure(error.message);
+    case 409:
+      return unableFailure(error.message);
+    case 422:
+      return new Failure(error.message, exitCodes.found);
+    default:
+      return unableFailure(`the agent at ${socket} cannot answer: ${error.message}`);
   }
 }
 

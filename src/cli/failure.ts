@@ -38,6 +38,8 @@ export const knownErrors: Readonly<Record<string, ExitCode>> = {
   KernelError: exitCodes.unable,
   LabError: exitCodes.unable,
   SocketTakenError: exitCodes.unable,
+  ChangeRefused: exitCodes.unable,
+  DamagedFileError: exitCodes.unable,
 };
 
 /** The lines for stderr, and the exit code. */

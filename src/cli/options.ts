@@ -49,6 +49,13 @@ export function stateDirOption() {
     .default(defaultStateDir);
 }
 
+export function managementOption() {
+  return new Option(
+    '--allow-management-cut',
+    'go on although it would cut the way to this node that you came by',
+  ).default(false);
+}
+
 /** A file that was named is asked about itself; a socket that was named must answer. */
 export type Way = 'file' | 'agent' | 'either';
 

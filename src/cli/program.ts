@@ -3,10 +3,12 @@ import { Command } from '@commander-js/extra-typings';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { agentCommand } from './commands/agent.js';
 import { applyCommand } from './commands/apply.js';
+import { confirmCommand } from './commands/confirm.js';
 import { completionCommand } from './commands/completion.js';
 import { downCommand } from './commands/down.js';
 import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
+import { rollbackCommand } from './commands/rollback.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
 import { statusCommand } from './commands/status.js';
@@ -34,6 +36,8 @@ Examples:
     validateCommand(),
     planCommand(),
     applyCommand(),
+    confirmCommand(),
+    rollbackCommand(),
     statusCommand(),
     downCommand(),
     agentCommand(),

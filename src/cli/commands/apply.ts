@@ -1,8 +1,10 @@
-/** `apply`: makes the kernel as the file asks, once. Where an agent runs, it does it instead. */
-import { Command } from '@commander-js/extra-typings';
+/** `apply`: makes the kernel as a file asks, once or with a way back. An agent does it, if one runs. */
+import { Argument, Command, Option } from '@commander-js/extra-typings';
 import type { ApplyReport } from '../../agent/one-shot.js';
+import { parseDuration } from '../duration.js';
 import {
   configOption,
+  managementOption,
   nodeOption,
   outputOption,
   runtimeDirOption,
@@ -17,11 +19,28 @@ interface ReloadAnswer {
 
 export function applyCommand() {
   return new Command('apply')
-    .summary('make this kernel as the file asks, once')
+    .summary('make this kernel as a file asks, with a way back')
     .description(
-      'Makes this kernel as the cluster file asks, once: guard, devices, peers, routes. Where an ' +
-        'agent runs it is the only writer, so it is told to read its file again instead.',
+      'Makes this kernel as the cluster file asks: guard, devices, peers, routes. Where an agent ' +
+        'runs it is the only writer, so it is told to. With FILE, that file is checked, put in force ' +
+        'and written over the configured one. With --confirm it is in force provisionally: peers that ' +
+        'answered before are probed, and if one is lost, or nobody says "selvage confirm" in time, the ' +
+        'previous state comes back. The configured file is not touched before it is confirmed.',
     )
+    .addArgument(new Argument('[file]', 'a new cluster file; default: the configured one'))
+    .addOption(
+      new Option(
+        '--confirm <time>',
+        'go back unless confirmed within this time, e.g. 60s',
+      ).argParser(parseDuration),
+    )
+    .addOption(
+      new Option(
+        '--allow-loss <nodes>',
+        'peers, with commas, that the change is meant to cut',
+      ).default('', 'none'),
+    )
+    .addOption(managementOption())
     .addOption(configOption())
     .addOption(nodeOption())
     .addOption(socketOption())
@@ -32,12 +51,23 @@ export function applyCommand() {
       'after',
       `
 Examples:
-  selvage plan && echo nothing to do || sudo selvage apply
+  selvage plan new.yaml                   whom would it touch?
+  sudo selvage apply new.yaml --confirm 60s && sudo selvage confirm
   sudo selvage apply --config cluster.yaml --node rack-1
 
-Exit code 1 means: a part of it failed, or somebody else holds what is ours.`,
+Without an agent the command itself waits: answer y, or say "selvage confirm" elsewhere. Killed
+outright (kill -9) it leaves the change in place: "selvage rollback" then takes it back.
+
+Exit code 1 means: a part of it failed, it was rolled back, or somebody else holds what is ours.
+Exit code 3 also means: refused, nothing was changed.`,
     )
-    .action(async (options, command) => {
+    .action(async (file, options, command) => {
+      const nodeIsDefault = command.getOptionValueSource('node') === 'default';
+      if (file !== undefined || options.confirm !== undefined) {
+        const { applyGuarded } = await import('../apply-guarded.js');
+        await applyGuarded({ ...options, nodeIsDefault, file: file ?? options.config });
+        return;
+      }
       const [{ askAgent }, { printAnswer }, { renderApply, renderReload }, { exitCodes }] =
         await Promise.all([
           import('../ask-agent.js'),
@@ -57,7 +87,6 @@ Exit code 1 means: a part of it failed, or somebody else holds what is ours.`,
         process.exitCode = body.problems.length === 0 ? exitCodes.ok : exitCodes.found;
         return;
       }
-      const nodeIsDefault = command.getOptionValueSource('node') === 'default';
       const report = await applyHere({ ...options, nodeIsDefault });
       await printAnswer(report, { output: options.output, render: renderApply });
       const trouble = report.failed.length + report.skipped.length + report.foreign.length;
@@ -69,13 +98,26 @@ async function applyHere(options: {
   readonly config: string;
   readonly node: string;
   readonly nodeIsDefault: boolean;
+  readonly allowManagementCut: boolean;
   readonly runtimeDir: string;
   readonly stateDir: string;
 }): Promise<ApplyReport> {
-  const [{ readCluster, requireNode }, { withRuntime }, { applyOnce }] = await Promise.all([
+  const [
+    { readCluster, requireNode },
+    { withRuntime },
+    { applyOnce, planOnce },
+    { noteApplied },
+    { refuseCuts },
+    { readFile },
+    { sshClient },
+  ] = await Promise.all([
     import('../cluster-file.js'),
     import('../node-kernel.js'),
     import('../../agent/one-shot.js'),
+    import('../../agent/change-once.js'),
+    import('../../agent/guarded-change.js'),
+    import('node:fs/promises'),
+    import('../ssh-client.js'),
   ]);
   const cluster = await readCluster(options.config);
   const node = requireNode(cluster, {
@@ -83,5 +125,12 @@ async function applyHere(options: {
     option: '--node',
     isDefault: options.nodeIsDefault,
   }).name;
-  return withRuntime(options, (runtime) => applyOnce({ node, cluster, runtime }));
+  return withRuntime(options, async (runtime) => {
+    const { kernel } = runtime;
+    const plan = await planOnce({ node, cluster, kernel, sshClient: sshClient() });
+    if (!options.allowManagementCut) refuseCuts(options.config, plan.managementCuts ?? []);
+    const report = await applyOnce({ node, cluster, runtime });
+    noteApplied(options, { file: options.config, content: await readFile(options.config) });
+    return report;
+  });
 }

@@ -2,6 +2,7 @@
 import type { ApplyReport, DownReport } from '../../agent/one-shot.js';
 import type { PlannedChange, PlanReport } from '../../agent/plan-report.js';
 import type { Terminal } from '../terminal.js';
+import { blastLines, cutLines } from './blast.js';
 import { fill } from './layout.js';
 
 export function renderPlan(report: PlanReport, terminal: Terminal): string {
@@ -11,7 +12,13 @@ export function renderPlan(report: PlanReport, terminal: Terminal): string {
     lines.length === 0
       ? `${paint.green('✓')} the kernel of ${report.node} is as desired (revision ${report.revision})`
       : `${report.node}, revision ${report.revision}: ${tally(report.changes, ['to make', 'to change', 'to remove'])}`;
-  return [...lines, ...troubleLines(report, terminal), summary].join('\n');
+  return [
+    ...lines,
+    ...troubleLines(report, terminal),
+    ...(report.blast === undefined || lines.length === 0 ? [] : blastLines(report.blast, terminal)),
+    ...cutLines(report.managementCuts ?? [], terminal),
+    summary,
+  ].join('\n');
 }
 
 export function renderApply(report: ApplyReport, terminal: Terminal): string {

@@ -1,0 +1,14 @@
+/** `60s`, `5m`, `1h`, or seconds without a unit. */
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+/** As much as the agent takes. */
+const maxMs = 24 * 3_600_000;
+
+export function parseDuration(text: string): number {
+  const [, digits, unit = 's'] = /^(\d{1,6})([smh]?)$/.exec(text) ?? [];
+  const ms = Number(digits) * unitMs[(unit || 's') as keyof typeof unitMs];
+  if (!(ms >= 1_000 && ms <= maxMs))
+    throw new InvalidArgumentError('a time from 1s to 24h is right, such as 60s or 5m.');
+  return ms;
+}
