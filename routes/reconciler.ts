@@ -65,6 +65,8 @@ const defaultResyncMs = 60_000;
 const defaultSysctlCheckMs = 1_000;
 /** A pass may use at most one part in this many of the time. */
 const dutyCycle = 4;
+/** A pass that was slow because it waited (for a process to start) must not delay the next one. */
+const longestPauseMs = 1_000;
 const firstRetryMs = 250;
 const lastRetryMs = 30_000;
 
@@ -172,7 +174,10 @@ export class Reconciler {
     const outcome = await this.#work();
     const now = clock.now();
     const durationMs = Math.max(0, now - startedAtMs);
-    this.#pause = { sinceMs: now, untilMs: now + durationMs * (dutyCycle - 1) };
+    this.#pause = {
+      sinceMs: now,
+      untilMs: now + Math.min(durationMs * (dutyCycle - 1), longestPauseMs),
+    };
     const contested = this.#pace.contested(now);
     this.#contested = contested.length;
     const report: PassReport = { reasons, startedAtMs, durationMs, contested, ...outcome };
