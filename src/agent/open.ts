@@ -22,7 +22,7 @@ export async function openRuntime(options: {
   const { paths, log } = options;
   const kernel = openKernel();
   try {
-    const guard = await openGuard({ log: (line) => log.debug(line) });
+    const guard = await openGuard({ log: (line) => log.warn(line) });
     return new NodeRuntime({
       kernel,
       guard,

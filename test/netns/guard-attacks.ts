@@ -16,11 +16,15 @@ import {
 
 export interface PacketCase {
   readonly title: string;
-  readonly from: 'peer' | 'work';
+  /** Of guard-lab.ts's specs; default `plain`. */
+  readonly under?: 'plain' | 'change' | 'masquerade';
+  /** `node` is a program on the node itself. */
+  readonly from: 'peer' | 'work' | 'node';
+  /** Scapy; of the node itself the destination's address. */
   readonly code: (id: string) => string;
-  /** Where it must arrive, or why it must be dropped. */
+  /** Where it must arrive (and from whom), or why it must be dropped. */
   readonly expect:
-    | { readonly at: 'peer' | 'node' | 'work'; readonly socket: string }
+    | { readonly at: 'peer' | 'node' | 'work'; readonly socket: string; readonly source?: string }
     | { readonly dropped: DropReason };
 }
 
@@ -129,6 +133,112 @@ const tunnelled: readonly PacketCase[] = carriages.flatMap(
     },
   ],
 );
+
+/**
+ * While VNI and port change: the old pair reaches the old device, the new one a plain socket that
+ * stands for the new device, and a VNI on the other's port is somebody else's.
+ */
+const changing: readonly PacketCase[] = [
+  { vni: 42, port: 4789 },
+  { vni: 43, port: 4790 },
+].flatMap(({ vni, port }): readonly PacketCase[] =>
+  carriages.slice(0, 4).flatMap(({ name, outer, stranger, inner, ok }): readonly PacketCase[] => {
+    const head = `UDP(sport=50000,dport=${port})/VXLAN(flags=8,vni=${vni})/${innerEther}`;
+    const socket = `udp${outer.startsWith('IPv6') ? 6 : 4}:${port}`;
+    const title = `VNI ${vni} on port ${port}, ${name}`;
+    const one = (
+      what: string,
+      packet: { sender: string; prefix: number; expect: PacketCase['expect'] },
+    ): PacketCase => ({
+      title: `during a change, ${title}: ${what}`,
+      under: 'change',
+      from: 'peer',
+      code: (id) => `${ether}/${packet.sender}/${head}/${innerFrom(inner, id, packet.prefix)}`,
+      expect: packet.expect,
+    });
+    return [
+      one('the own source passes', {
+        sender: outer,
+        prefix: 2,
+        expect: port === 4789 ? ok : { at: 'node', socket },
+      }),
+      one("another node's source is dropped", {
+        sender: outer,
+        prefix: 3,
+        expect: { dropped: 'inner_source' },
+      }),
+      one('a sender that is no node is dropped', {
+        sender: stranger,
+        prefix: 2,
+        expect: { dropped: 'outer_source' },
+      }),
+    ];
+  }),
+);
+
+const changingBesides: readonly PacketCase[] = [
+  {
+    title: "during a change, the old VNI on the new port is somebody else's",
+    under: 'change',
+    from: 'peer',
+    code: (id) =>
+      `${ether}/${stranger4}/UDP(dport=4790)/VXLAN(flags=8,vni=42)/${innerEther}/${inner4(id)}`,
+    expect: { at: 'node', socket: 'udp4:4790' },
+  },
+  {
+    title: 'during a change, a spoofed packet on the new port in fragments is dropped',
+    under: 'change',
+    from: 'peer',
+    code: (id) =>
+      `fragment(${ether}/${outer4}/UDP(dport=4790)/VXLAN(flags=8,vni=43)/${innerEther}/${inner4(id, '10.3.0.5')}, 8)`,
+    expect: { dropped: 'inner_source' },
+  },
+  {
+    title: 'during a change, IPv6 fragments on the new port are dropped',
+    under: 'change',
+    from: 'peer',
+    code: (id) =>
+      `frag6(${ether}/${outer6}/UDP(dport=4790)/VXLAN(flags=8,vni=43)/${innerEther}/${inner4(id)}, 8)`,
+    expect: { dropped: 'outer_fragment' },
+  },
+  {
+    title: "during a change, a workload's own VXLAN on the new port is dropped",
+    under: 'change',
+    from: 'work',
+    code: (id) =>
+      `${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/UDP(dport=4790)/VXLAN(flags=8,vni=43)/${innerEther}/${inner4(id)}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+];
+
+/** The second tunnel packet comes out of the first as if this node had let it in. */
+const nestedCase = (title: string, packet: string): PacketCase => ({
+  title: `overlay within overlay: ${title} is dropped`,
+  from: 'peer',
+  code: (id) => `${ether}/${outer4}/${vxlan42}/${packet}/${inner4(id, '10.3.0.5')}`,
+  expect: { dropped: 'workload_tunnel' },
+});
+
+const nested: readonly PacketCase[] = [
+  nestedCase("VXLAN on from a peer's workload", `IP(src='10.2.0.5',dst='192.0.2.3')/${vxlan42}`),
+  nestedCase('VXLAN on from a peer', `IP(src='192.0.2.2',dst='192.0.2.3')/${vxlan42}`),
+  nestedCase('VXLAN to this node', `IP(src='192.0.2.2',dst='192.0.2.1')/${vxlan42}`),
+  nestedCase('VXLAN over IPv6', `IPv6(src='fd00:2::5',dst='2001:db8::3')/${vxlan42}`),
+  nestedCase(
+    'VXLAN over IPv6 to this node',
+    `IPv6(src='2001:db8::2',dst='2001:db8::1')/${vxlan42}`,
+  ),
+  nestedCase('IP in IP on', `IP(src='10.2.0.5',dst='192.0.2.3')`),
+  nestedCase('IP in IP to this node', `IP(src='192.0.2.2',dst='192.0.2.1')`),
+  nestedCase('IP in IP over IPv6', `IPv6(src='fd00:2::5',dst='2001:db8::3')`),
+  {
+    title: 'overlay within overlay: VXLAN on in fragments of 8 bytes is dropped',
+    from: 'peer',
+    code: (id) =>
+      `[${ether}/${outer4}/${vxlan42}/part for part in fragment(IP(src='10.2.0.5',dst='192.0.2.3')/${vxlan42}/${inner4(id, '10.3.0.5')}, 8)]`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+];
 
 const malformed: readonly PacketCase[] = [
   {
@@ -343,6 +453,25 @@ const workload: readonly PacketCase[] = [
     expect: { dropped: 'workload_tunnel' },
   },
   {
+    title: "a workload's own VXLAN to a node in IPv6 fragments is dropped",
+    from: 'work',
+    code: (id) =>
+      `frag6(${podEther}/IPv6(src='fd00:1::2',dst='2001:db8::2')/${vxlan42}/${inner4(id)}, 8)`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
+    title: "a workload's own VXLAN to its own node is dropped",
+    from: 'work',
+    code: (id) => `${podEther}/IP(src='10.1.0.2',dst='192.0.2.1')/${vxlan42}/${inner4(id)}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
+    title: "a workload's own IP-in-IP to a node over IPv6 is dropped",
+    from: 'work',
+    code: (id) => `${podEther}/IPv6(src='fd00:1::2',dst='2001:db8::2')/${inner4(id)}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
     title: "a workload's own IP-in-IP to a node is dropped",
     from: 'work',
     code: (id) => `${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/${inner4(id)}`,
@@ -374,9 +503,203 @@ const workload: readonly PacketCase[] = [
   },
 ];
 
+const toPeer4 = { at: 'peer', socket: 'udp4:9000' } as const;
+const toPeer6 = { at: 'peer', socket: 'udp6:9000' } as const;
+
+/** By somebody's routes, all of these would leave by the NIC as they are. */
+const leaks: readonly PacketCase[] = [
+  ['10.1.0.2', '10.2.0.5'],
+  ['10.1.0.2', '10.99.0.5'],
+  ['fd00:1::2', 'fd00:2::5'],
+  ['172.17.0.5', '10.2.0.5'],
+].map(([from, to]) => ({
+  title: `from ${from} to ${to}: not out without its tunnel`,
+  from: 'work',
+  code: (id) => plain(from!, to!, id),
+  expect: { dropped: 'native_leak' },
+}));
+
+const leaving: readonly PacketCase[] = [
+  ...leaks,
+  {
+    title: 'a prefix decided to go natively does',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '10.3.0.5', id),
+    expect: { ...toPeer4, source: '10.1.0.2' },
+  },
+  {
+    title: 'an IPv6 prefix decided to go natively does',
+    from: 'work',
+    code: (id) => plain('fd00:1::2', 'fd00:3::5', id),
+    expect: { ...toPeer6, source: 'fd00:1::2' },
+  },
+  {
+    title: 'a program on the node does not get past the tunnel either',
+    from: 'node',
+    code: () => '10.2.0.5',
+    expect: { dropped: 'native_leak' },
+  },
+  {
+    title: 'nor by IPv6',
+    from: 'node',
+    code: () => 'fd00:2::5',
+    expect: { dropped: 'native_leak' },
+  },
+  {
+    title: 'a program on the node reaches a native prefix',
+    from: 'node',
+    code: () => '10.3.0.5',
+    expect: toPeer4,
+  },
+  {
+    title: 'a program on the node reaches a workload of its own',
+    from: 'node',
+    code: () => '10.1.0.2',
+    expect: toWork4,
+  },
+  {
+    title: 'by the tunnel device it goes',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '10.2.1.5', id),
+    expect: { at: 'peer', socket: 'udp4:4789', source: '10.1.0.2' },
+  },
+];
+
+/** Sources as their receivers see them; with connections tracked, fragments meet before `input`. */
+const masqueraded: readonly PacketCase[] = [
+  {
+    title: "out of the overlay: the node's address",
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '192.0.2.9', id),
+    expect: { ...toPeer4, source: '192.0.2.1' },
+  },
+  {
+    title: "to another node's own address: the node's address",
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '192.0.2.3', id),
+    expect: { ...toPeer4, source: '192.0.2.1' },
+  },
+  {
+    title: "by IPv6: the node's address",
+    from: 'work',
+    code: (id) => plain('fd00:1::2', '2001:db8::2', id),
+    expect: { ...toPeer6, source: '2001:db8::1' },
+  },
+  {
+    title: 'to an excluded destination: its own address',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '203.0.113.9', id),
+    expect: { ...toPeer4, source: '10.1.0.2' },
+  },
+  {
+    title: 'overlay to overlay, natively: its own address',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '10.3.0.5', id),
+    expect: { ...toPeer4, source: '10.1.0.2' },
+  },
+  {
+    title: 'overlay to overlay, natively by IPv6: its own address',
+    from: 'work',
+    code: (id) => plain('fd00:1::2', 'fd00:3::5', id),
+    expect: { ...toPeer6, source: 'fd00:1::2' },
+  },
+  {
+    title: 'overlay to overlay, by a tunnel: its own address',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '10.2.1.5', id),
+    expect: { at: 'peer', socket: 'udp4:4789', source: '10.1.0.2' },
+  },
+  {
+    title: 'overlay to overlay, on the same node: its own address',
+    from: 'node',
+    code: () => '10.1.0.2',
+    expect: { ...toWork4, source: '10.1.0.1' },
+  },
+  {
+    title: 'no workload of the overlay: its own address',
+    from: 'work',
+    code: (id) => plain('172.17.0.5', '192.0.2.9', id),
+    expect: { ...toPeer4, source: '172.17.0.5' },
+  },
+  {
+    title: 'decapsulated: the inner source',
+    from: 'peer',
+    code: (id) => `${ether}/${outer4}/${vxlan42}/${inner4(id)}`,
+    expect: { ...toWork4, source: '10.2.0.5' },
+  },
+  {
+    title: 'decapsulated IPv6: the inner source',
+    from: 'peer',
+    code: (id) => `${ether}/${outer6}/${vxlan42}/${inner6(id)}`,
+    expect: { ...toWork6, source: 'fd00:2::5' },
+  },
+  {
+    title: 'native: its own source',
+    from: 'peer',
+    code: (id) => `${ether}/${inner4(id, '10.3.0.5')}`,
+    expect: { ...toWork4, source: '10.3.0.5' },
+  },
+  {
+    title: 'a spoofed VXLAN packet in fragments of 8 bytes is dropped',
+    from: 'peer',
+    code: (id) => `fragment(${ether}/${outer4}/${vxlan42}/${inner4(id, '10.3.0.5')}, 8)`,
+    expect: { dropped: 'inner_source' },
+  },
+  {
+    title: 'a spoofed VXLAN packet in IPv6 fragments of 8 bytes is dropped',
+    from: 'peer',
+    code: (id) => `frag6(${ether}/${outer6}/${vxlan42}/${inner4(id, '10.3.0.5')}, 8)`,
+    expect: { dropped: 'inner_source' },
+  },
+  {
+    title: "a workload's own VXLAN to a node is dropped, whole",
+    from: 'work',
+    code: (id) => `${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/${vxlan42}/${inner4(id)}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
+    title: "a workload's own VXLAN to a node is dropped, in fragments",
+    from: 'work',
+    code: (id) =>
+      `fragment(${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/${vxlan42}/${inner4(id)}, 8)`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
+    title: "a workload's own IP-in-IP to a node is dropped",
+    from: 'work',
+    code: (id) => `${podEther}/IP(src='10.1.0.2',dst='192.0.2.2')/${inner4(id)}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+  {
+    title: 'nothing leaks for being masqueraded',
+    from: 'work',
+    code: (id) => plain('10.1.0.2', '10.2.0.5', id),
+    expect: { dropped: 'native_leak' },
+  },
+  {
+    title: 'VXLAN over VXLAN is dropped',
+    from: 'peer',
+    code: (id) =>
+      `${ether}/${outer4}/${vxlan42}/IP(src='10.2.0.5',dst='192.0.2.3')/${vxlan42}/${inner4(id, '10.3.0.5')}`,
+    expect: { dropped: 'workload_tunnel' },
+  },
+];
+
+const masquerading = masqueraded.map((one): PacketCase => ({
+  ...one,
+  title: `masquerading, ${one.title}`,
+  under: 'masquerade',
+}));
+
+/** By spec, as each exchange of specs costs time. */
 export const packetCases: readonly PacketCase[] = [
   ...tunnelled,
   ...malformed,
+  ...nested,
   ...native,
   ...workload,
+  ...leaving,
+  ...changing,
+  ...changingBesides,
+  ...masquerading,
 ];

@@ -20,6 +20,16 @@ import type { GuardPeer, GuardSpec } from '../../tunnel/guard/guard.js';
 export const nodeMac = '02:00:00:00:00:01';
 export const podMac = '02:00:00:00:00:02';
 const vtepMac = '02:00:00:00:00:42';
+const peerVtepMac = '02:00:00:00:00:43';
+
+const foreignRoutes = [
+  ['203.0.113.9/32', '192.0.2.2'],
+  ['10.2.0.0/24', '192.0.2.2'],
+  ['10.3.0.0/24', '192.0.2.3'],
+  ['10.99.0.0/24', '192.0.2.9'],
+  ['fd00:2::/64', '2001:db8::2'],
+  ['fd00:3::/64', '2001:db8::2'],
+] as const;
 
 export class PacketHost {
   readonly #child: ChildProcess;
@@ -40,6 +50,16 @@ export class PacketHost {
 
   async send(code: string): Promise<void> {
     await this.#ask({ op: 'send', device: 'eth0', code });
+  }
+
+  /** An ordinary program's datagram to port 9000. */
+  async say(to: string, id: string): Promise<void> {
+    await this.#ask({ op: 'say', to, id });
+  }
+
+  /** Who sent what arrived as `SOCKET/NAME`; of a VXLAN packet the inner IPv4 source. */
+  async source(key: string): Promise<string> {
+    return (await this.#ask({ op: 'source', key })) as string;
   }
 
   async start(name: string, options: { code: string; rate: number }): Promise<void> {
@@ -102,12 +122,16 @@ export async function guardLab(name: string): Promise<GuardLab> {
     inside(node, `ip link add eth0 address ${nodeMac} type veth peer name eth0 netns ${peer}`);
     inside(node, `ip link add pod0 address ${podMac} type veth peer name eth0 netns ${work}`);
     addresses(peer, 'eth0', ['192.0.2.2/24', '192.0.2.3/24', '192.0.2.9/24', '2001:db8::2/64']);
-    addresses(peer, 'eth0', ['169.254.169.254/32', 'fd00:ec2::254/128']);
+    addresses(peer, 'eth0', ['169.254.169.254/32', 'fd00:ec2::254/128', '203.0.113.9/32']);
+    addresses(peer, 'eth0', ['10.2.0.5/32', '10.3.0.5/32', '10.99.0.5/32', 'fd00:2::5/128']);
+    addresses(peer, 'eth0', ['fd00:3::5/128']);
     addresses(node, 'eth0', ['192.0.2.1/24', '198.51.100.1/32', '2001:db8::1/64']);
     addresses(node, 'pod0', ['10.1.0.1/24', 'fd00:1::1/64']);
     addresses(work, 'eth0', ['10.1.0.2/24', 'fd00:1::2/64']);
     inside(node, 'ip route add 169.254.169.254/32 dev eth0');
     inside(node, 'ip route add fd00:ec2::254/128 dev eth0');
+    // As if somebody had set them: of overlay prefixes only 10.3.0.0/24 and fd00:3::/64 are decided so.
+    for (const [to, via] of foreignRoutes) inside(node, `ip route add ${to} via ${via} dev eth0`);
     const vxlan = (device: string, rest: string): void => {
       inside(node, `ip link add ${device} address ${vtepMac} type vxlan ${rest}`);
       inside(node, `ip link set ${device} up`);
@@ -115,9 +139,16 @@ export async function guardLab(name: string): Promise<GuardLab> {
     vxlan('slv4a', 'id 42 dstport 4789 local 192.0.2.1 nolearning');
     vxlan('slv6a', 'id 42 dstport 4789 local 2001:db8::1 nolearning');
     vxlan('foreign7', 'id 7 dstport 4789 local 192.0.2.1 nolearning');
+    // What ours look like to a peer: by the tunnel device, to its address.
+    inside(node, 'ip route add 10.2.1.0/24 via 10.2.1.0 dev slv4a onlink');
+    inside(node, `ip neigh add 10.2.1.0 lladdr ${peerVtepMac} nud permanent dev slv4a`);
+    inside(node, `bridge fdb add ${peerVtepMac} dev slv4a dst 192.0.2.2`);
     const hosts = {
       peer: new PacketHost(peer, ['udp4:9000', 'udp6:9000', 'udp4:4789', 'udp6:4789', 'raw4:4']),
-      node: new PacketHost(node, ['udp4:9000', 'raw4:4', 'raw4:41', 'raw6:4', 'raw6:41']),
+      node: new PacketHost(node, [
+        ...['udp4:9000', 'udp4:4790', 'udp6:4790'],
+        ...['raw4:4', 'raw4:41', 'raw6:4', 'raw6:41'],
+      ]),
       work: new PacketHost(work, ['udp4:9000', 'udp6:9000']),
     };
     await Promise.all(Object.values(hosts).map((host) => host.ready));
@@ -167,6 +198,20 @@ export const labSpec: GuardSpec = {
   ].map(parseAddress),
   blockMetadata: true,
   nativeDestinations: ['10.3.0.0/24', 'fd00:3::/64'].map(parsePrefix),
+};
+
+/** In the middle of a change of both: either is accepted. */
+export const changingSpec: GuardSpec = {
+  ...labSpec,
+  vxlan: [...labSpec.vxlan, { vni: 43, port: 4790 }],
+};
+
+export const masqueradingSpec: GuardSpec = {
+  ...labSpec,
+  masquerade: {
+    sources: labSpec.ownPrefixes,
+    exclude: ['203.0.113.0/24', '2001:db8:99::/48'].map(parsePrefix),
+  },
 };
 
 /** Scapy: from the underlay to the node's NIC. */

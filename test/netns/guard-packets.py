@@ -13,6 +13,7 @@ import threading
 import time
 
 received = {}
+sources = {}
 changed = threading.Condition()
 MARK = re.compile(rb"id=([A-Za-z0-9_.-]+);")
 
@@ -33,14 +34,23 @@ def listen(spec):
     return sock, spec
 
 
+def inner_source(data):
+    """The inner IPv4 source behind the headers of VXLAN and Ethernet; None where there are none."""
+    if data[:4] != b"\x08\0\0\0" or data[20:22] != b"\x08\0":
+        return None
+    return socket.inet_ntoa(data[34:38])
+
+
 def receive(sockets):
     by_fd = {sock.fileno(): (sock, spec) for sock, spec in sockets}
     while True:
         for fd in select.select(list(by_fd), [], [])[0]:
             sock, spec = by_fd[fd]
-            for name in MARK.findall(sock.recv(65536)):
+            data, sender = sock.recvfrom(65536)
+            for name in MARK.findall(data):
                 key = f"{spec}/{name.decode()}"
                 with changed:
+                    sources[key] = inner_source(data) or sender[0]
                     received[key] = received.get(key, 0) + 1
                     changed.notify_all()
 
@@ -128,6 +138,17 @@ def answer(command):
                     return False
                 changed.wait(left)
         return True
+    if op == "say":
+        family = socket.AF_INET6 if ":" in command["to"] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto(f"id={command['id']};".encode(), (command["to"], 9000))
+            except PermissionError:
+                pass  # a packet filter's drop on the way out
+        return 1
+    if op == "source":
+        with changed:
+            return sources.get(command["key"])
     if op == "received":
         with changed:
             seen = dict(received)

@@ -169,7 +169,7 @@ t.test('on the kernel, any sequence of specs ends where a fresh start would', as
   const netns = `sgt${process.pid}seq`;
   execFileSync('ip', ['netns', 'add', netns]);
   t.teardown(() => execFileSync('ip', ['netns', 'del', netns]));
-  const guard = new NftablesGuard({ netns });
+  const guard = new NftablesGuard({ netns, log: (line) => t.fail(line) });
   await fc.assert(
     fc.asyncProperty(spec, async (one) => {
       await guard.apply(one);

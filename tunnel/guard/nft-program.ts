@@ -182,7 +182,7 @@ function chains(facts: GuardFacts, named: (set: string) => string): ReadonlyMap<
     ],
     ['egress', egress],
     // Without need the chain is not even there: its hook makes the kernel track connections.
-    ...(masquerade.rules.length === 0 ? [] : [['masquerade', masquerade] as const]),
+    ...(masquerade.rules.length === 0 ? [] : [['translate', masquerade] as const]),
     ['outer', plain(outerRules(facts))],
     [
       'vxlan',
