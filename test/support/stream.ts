@@ -1,7 +1,8 @@
 /**
  * A numbered stream of UDP packets, its sender and its receiver. Run as a program of its own in a
  * namespace: `stream.js receive PORT` prints `ready` and, told on its standard input how many were
- * sent, a JSON summary; `stream.js send ADDRESS PORT PER_SECOND SECONDS` prints how many it sent.
+ * sent, a JSON summary; `stream.js send ADDRESS PORT PER_SECOND SECONDS` prints how many it
+ * sent, be it that it was interrupted.
  *
  * Ready-made tools lose packets in their own receive buffers, which would count as ours.
  */
@@ -57,13 +58,14 @@ interface SendOptions {
 /** Catches up after a pause, but never in bursts that would overflow a queue of the kernel. */
 function send(address: string, options: SendOptions): void {
   const burst = 20;
-  const total = options.perSecond * options.seconds;
+  let total = options.perSecond * options.seconds;
   const socket = createSocket('udp4');
   const packet = Buffer.alloc(200);
   let sent = 0;
   let failed = 0;
   socket.connect(options.port, address, () => {
     const startedAt = performance.now();
+    process.once('SIGINT', () => (total = sent));
     const timer = setInterval(() => {
       const elapsedS = (performance.now() - startedAt) / 1000;
       const due = Math.min(total, Math.floor(elapsedS * options.perSecond), sent + burst);
