@@ -58,13 +58,15 @@ export interface ReconcilerOptions {
   readonly sysctlCheckMs?: number;
 }
 
-const defaultThrottleMs = 10;
+const defaultThrottleMs = 5;
 /** While somebody fights us, his changes come as fast as ours: gather more of them for one pass. */
 const contestedThrottleMs = 50;
 const defaultResyncMs = 60_000;
 const defaultSysctlCheckMs = 1_000;
-/** A pass may use at most one part in this many of the time. */
+/** Passes may use one part in this many of the time in the long run … */
 const dutyCycle = 4;
+/** … and so much at once, so that a repair does not wait for the pause after an earlier one. */
+const burstMs = 250;
 /** A pass that was slow because it waited (for a process to start) must not delay the next one. */
 const longestPauseMs = 1_000;
 const firstRetryMs = 250;
@@ -81,6 +83,8 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   /** No pass before `untilMs`; void when the clock has jumped back behind `sinceMs`. */
   #pause = { sinceMs: 0, untilMs: 0 };
+  /** Time that passes took and that has not been rested for yet. */
+  #workMs = 0;
   #retryMs = 0;
   readonly #pace = new Pace();
   #contested = 0;
@@ -174,9 +178,12 @@ export class Reconciler {
     const outcome = await this.#work();
     const now = clock.now();
     const durationMs = Math.max(0, now - startedAtMs);
+    const restedMs = Math.max(0, startedAtMs - this.#pause.sinceMs);
+    this.#workMs = Math.max(0, this.#workMs - restedMs / (dutyCycle - 1)) + durationMs;
+    const excessMs = Math.max(0, this.#workMs - burstMs);
     this.#pause = {
       sinceMs: now,
-      untilMs: now + Math.min(durationMs * (dutyCycle - 1), longestPauseMs),
+      untilMs: now + Math.min(excessMs * (dutyCycle - 1), longestPauseMs),
     };
     const contested = this.#pace.contested(now);
     this.#contested = contested.length;

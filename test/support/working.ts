@@ -3,7 +3,7 @@
  * route, its device and, on VXLAN, the neighbour and the forwarding entry behind the next hop.
  */
 import { objectKey } from '../../tunnel/kernel.js';
-import type { KernelState, RouteObject } from '../../tunnel/kernel.js';
+import type { KernelObject, KernelState, RouteObject } from '../../tunnel/kernel.js';
 import { isOwnRoute, metrics } from '../../routes/ownership.js';
 
 /** By prefix: where its packets end up, as text; prefixes that lead nowhere are missing. */
@@ -35,4 +35,25 @@ export function workingPaths(state: KernelState): ReadonlyMap<string, string> {
       paths.set(prefix, `vxlan ${link.vni} ${link.port} ${entry.remote.text}`);
   }
   return paths;
+}
+
+/** The part of a state that a change of one object can have changed the paths of. */
+export function concernedBy(object: KernelObject, state: KernelState): KernelState {
+  if (object.type === 'link' || object.type === 'address' || object.type === 'sysctl') return state;
+  const macs = new Set<string>();
+  const gateways = new Set<string>();
+  if (object.type === 'neighbour') gateways.add(object.address.text);
+  if (object.type === 'fdb')
+    for (const { mac, address } of state.neighbours)
+      if (mac === object.mac) gateways.add(address.text);
+  const routes = state.routes.filter(({ prefix, target }) =>
+    object.type === 'route'
+      ? prefix.text === object.prefix.text
+      : target.kind === 'unicast' && gateways.has(target.gateway?.text ?? ''),
+  );
+  for (const { target } of routes)
+    if (target.kind === 'unicast') gateways.add(target.gateway?.text ?? '');
+  const neighbours = state.neighbours.filter(({ address }) => gateways.has(address.text));
+  for (const { mac } of neighbours) macs.add(mac);
+  return { ...state, routes, neighbours, fdb: state.fdb.filter(({ mac }) => macs.has(mac)) };
 }
