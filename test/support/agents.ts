@@ -51,11 +51,16 @@ export class AgentFolder {
     ];
   }
 
+  /** The command line of a node's agent. */
+  command(node: string): readonly string[] {
+    return [...selvageProgram(), 'agent', ...this.options(node)];
+  }
+
   start(namespace: Namespace, node: string, ...more: readonly string[]): TestAgent {
     const folder = join(this.path, node);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const [program, ...args] = selvageProgram();
-    const child = namespace.spawn(program!, [...args, 'agent', ...this.options(node), ...more], {
+    const [program, ...args] = this.command(node);
+    const child = namespace.spawn(program!, [...args, ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let text = '';
