@@ -87,7 +87,10 @@ export function blastRadius(question: BlastQuestion): BlastRadius {
     groups.set(key, group);
   }
   return {
-    peers: { changed: nodes.size, total: owners.peers(before.paths.keys()) },
+    peers: {
+      changed: nodes.size,
+      total: owners.peers([...before.paths.keys(), ...after.paths.keys()]),
+    },
     groups: inOrder(acrossFamilies([...groups.values()])),
     devices: question.changes.flatMap(deviceEffect),
     own: comings(before.own, after.own),
@@ -173,7 +176,6 @@ function movedPeers(question: BlastQuestion): ReadonlySet<string> {
 
 class Owners {
   readonly #byPrefix = new Map<string, { readonly node: string; readonly zone: string }>();
-  readonly #nodes: number;
 
   constructor(question: BlastQuestion) {
     // The newer cluster last: a prefix that moves is the new owner's.
@@ -181,17 +183,15 @@ class Owners {
       for (const node of cluster?.nodes.values() ?? [])
         for (const prefix of node.overlay)
           this.#byPrefix.set(prefix.text, { node: node.name, zone: node.zone });
-    this.#nodes = [...question.cluster.nodes.values()].filter((node) => !node.withdrawn).length - 1;
   }
 
   of(prefix: string): { readonly node: string; readonly zone: string | undefined } {
     return this.#byPrefix.get(prefix) ?? { node: `the owner of ${prefix}`, zone: undefined };
   }
 
-  /** Peers after the change, and those of before that it leaves out. */
-  peers(before: Iterable<string>): number {
-    const unknown = [...before].filter((prefix) => !this.#byPrefix.has(prefix));
-    return this.#nodes + unknown.length;
+  /** Those that are reached before the change, or after it. */
+  peers(prefixes: Iterable<string>): number {
+    return new Set([...prefixes].map((prefix) => this.of(prefix).node)).size;
   }
 }
 

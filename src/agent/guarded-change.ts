@@ -13,7 +13,6 @@
  */
 import type { Cluster } from '../../encap/cluster.js';
 import type { TermsHistory } from '../../routes/changeover.js';
-import type { ManagementCut } from '../../routes/management.js';
 import type { ChangeReport, ChangeRequest, ProbeSummary } from './change.js';
 import { ChangeRefused } from './change.js';
 import { parseCandidate } from './candidate.js';
@@ -22,8 +21,11 @@ import { bootId, digestOf } from './change-record.js';
 import { sha256 } from './checked-file.js';
 import { formatLost } from './lost.js';
 import type { PlanReport } from './plan-report.js';
+import type { Pending } from './pending-change.js';
+import { probeSummary, provisionalReport, remainingMs, seconds } from './pending-change.js';
+import { refuseCuts } from './refuse-cuts.js';
 import type { PathMtu, ProbeOptions, ProbeTarget, Prober } from './reachability.js';
-import { answering, lostSince, nodesOf, probeTargets, samplePeers } from './reachability.js';
+import { answering, lostSince, probeTargets, samplePeers } from './reachability.js';
 import { replaceFile } from './replace-file.js';
 
 export interface ChangePorts {
@@ -59,19 +61,6 @@ export interface ChangeTiming {
 
 const usualTiming: ChangeTiming = { rounds: 4, pauseMs: 250, watchMs: 5_000 };
 
-interface Pending {
-  readonly request: ChangeRequest;
-  readonly record: ChangeRecord;
-  /** Counted from the moment when the change is in force and found good. */
-  deadlineMs: number;
-  readonly configSha256: string;
-  readonly blast: ChangeReport['blast'];
-  readonly before: ReadonlyMap<string, ProbeTarget>;
-  readonly after: ReadonlyMap<string, ProbeTarget>;
-  readonly answered: ReadonlySet<string>;
-  readonly problems: string[];
-}
-
 export class GuardedChange {
   readonly #ports: ChangePorts;
   readonly #timing: ChangeTiming;
@@ -90,7 +79,7 @@ export class GuardedChange {
 
   /** The pending change, or how the last one ended. */
   get report(): ChangeReport | undefined {
-    return this.#pending === undefined ? this.#last : this.#provisional(this.#pending);
+    return this.#pending === undefined ? this.#last : provisionalReport(this.#pending);
   }
 
   get isPending(): boolean {
@@ -137,7 +126,7 @@ export class GuardedChange {
     if (this.#pending !== undefined)
       throw new ChangeRefused(
         'conflict',
-        `a change is pending already (${this.#pending.request.file}, ${seconds(this.#remaining(this.#pending))} left): "selvage confirm" or "selvage rollback" first`,
+        `a change is pending already (${this.#pending.request.file}, ${seconds(remainingMs(this.#pending))} left): "selvage confirm" or "selvage rollback" first`,
       );
     const candidate = this.#parse(request);
     if (this.#ports.keeper === 'agent' && digestOf(configFile) === sha256(request.content))
@@ -201,12 +190,12 @@ export class GuardedChange {
         lost,
       );
     this.#ports.log(
-      `${request.file} is in force provisionally: ${seconds(this.#remaining(pending))} to confirm`,
+      `${request.file} is in force provisionally: ${seconds(remainingMs(pending))} to confirm`,
       'warn',
     );
     pending.deadlineMs = performance.now() + request.confirmMs;
     this.#arm(pending);
-    return this.#provisional(pending);
+    return provisionalReport(pending);
   }
 
   #parse(request: ChangeRequest): Cluster {
@@ -248,7 +237,7 @@ export class GuardedChange {
     } catch (error) {
       throw new ChangeRefused(
         'conflict',
-        `cannot confirm: ${configFile} cannot be written: ${(error as Error).message}; make room for it and confirm again within ${seconds(this.#remaining(pending))}`,
+        `cannot confirm: ${configFile} cannot be written: ${(error as Error).message}; make room for it and confirm again within ${seconds(remainingMs(pending))}`,
       );
     }
     this.#disarm();
@@ -284,8 +273,8 @@ export class GuardedChange {
     }
     this.#ports.log(`${pending.request.file} is ${state.replace('-', ' ')}: ${reason}`, 'info');
     const report: ChangeReport = {
-      ...this.#provisional(pending),
-      ...(end.lost === undefined ? {} : { probes: this.#summary(pending, end) }),
+      ...provisionalReport(pending),
+      ...(end.lost === undefined ? {} : { probes: probeSummary(pending, end) }),
       state,
       reason,
       remainingMs: 0,
@@ -293,38 +282,6 @@ export class GuardedChange {
     this.#last = report;
     for (const resolve of this.#ended.splice(0)) resolve(report);
     return report;
-  }
-
-  #provisional(pending: Pending): ChangeReport {
-    const { record, request, blast, problems } = pending;
-    const remainingMs = this.#remaining(pending);
-    return {
-      schema: 'selvage.change/1',
-      node: this.#ports.node,
-      state: 'provisional',
-      reason: record.reason,
-      file: request.file,
-      configFile: this.#ports.configFile,
-      startedAt: record.startedAt,
-      deadlineAt: new Date(Date.now() + remainingMs).toISOString(),
-      remainingMs,
-      blast,
-      probes: this.#summary(pending, {}),
-      problems: [...problems],
-    };
-  }
-
-  #summary(
-    pending: Pending,
-    end: Partial<Pick<ProbeSummary, 'lost' | 'stillLost'>>,
-  ): ProbeSummary | undefined {
-    if (pending.before.size === 0) return undefined;
-    return {
-      asked: nodesOf(new Set(pending.before.keys()), pending.before).size,
-      answered: nodesOf(pending.answered, pending.before).size,
-      lost: end.lost ?? [],
-      stillLost: end.stillLost ?? [],
-    };
   }
 
   #arm(pending: Pending): void {
@@ -336,7 +293,7 @@ export class GuardedChange {
             `nobody confirmed within ${seconds(pending.request.confirmMs)}`,
           );
       });
-    this.#deadline = setTimeout(late, this.#remaining(pending));
+    this.#deadline = setTimeout(late, remainingMs(pending));
     this.#armWatch(pending);
   }
 
@@ -356,10 +313,6 @@ export class GuardedChange {
   #disarm(): void {
     clearTimeout(this.#deadline);
     clearTimeout(this.#watch);
-  }
-
-  #remaining(pending: Pending): number {
-    return Math.max(0, Math.round(pending.deadlineMs - performance.now()));
   }
 
   #note(record: ChangeRecord): void {
@@ -421,18 +374,4 @@ export class GuardedChange {
         : `; the last one (${last.file}) is ${last.state.replace('-', ' ')}: ${last.reason}`;
     return new ChangeRefused('nothing', `there is no pending change to ${what}${before}`);
   }
-}
-
-/** Throws when a plan would lock its operator out. */
-export function refuseCuts(file: string, cuts: readonly ManagementCut[]): void {
-  if (cuts.length === 0) return;
-  const lines = cuts.map((cut) => `  ${cut.message}`);
-  throw new ChangeRefused(
-    'management-cut',
-    `${file} would cut this node's own management, so nothing was changed:\n${lines.join('\n')}\nchange the file, or say --allow-management-cut where another way in is left`,
-  );
-}
-
-function seconds(ms: number): string {
-  return `${Math.ceil(ms / 1000)} s`;
 }

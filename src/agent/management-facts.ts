@@ -9,7 +9,7 @@ import type { ManagementAddress } from '../../routes/management.js';
 import { isOwnRoute, mainTable } from '../../routes/ownership.js';
 import type { KernelState } from '../../tunnel/kernel.js';
 
-/** systemd-resolved's stub says nothing about the servers behind it; its own file does. */
+/** systemd-resolved's own address says nothing about the servers behind it; its own file does. */
 const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] as const;
 
 export function managementAddresses(

@@ -115,7 +115,7 @@ async function applyHere(options: {
     import('../node-kernel.js'),
     import('../../agent/one-shot.js'),
     import('../../agent/change-once.js'),
-    import('../../agent/guarded-change.js'),
+    import('../../agent/refuse-cuts.js'),
     import('node:fs/promises'),
     import('../ssh-client.js'),
   ]);
