@@ -23,6 +23,16 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     ),
   ])
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
+  if (report.change !== undefined)
+    lines.push(
+      ...fill(
+        [
+          { text: '~', style: paint.yellow },
+          `${report.change.file} is in force provisionally: ${Math.ceil(report.change.remainingMs / 1000)} s are left to "selvage confirm"`,
+        ],
+        { width, hang: 2 },
+      ),
+    );
   lines.push('', ...facts(report, terminal));
   if (report.peers.length > 0)
     lines.push(
