@@ -99,6 +99,8 @@ class Builder {
   readonly #input: BuilderInput;
   readonly #objects = new Map<string, DesiredObject>();
   readonly #peers = new Map<string, string>();
+  /** Own tunnel addresses that some device has. */
+  readonly #addresses = new Set<string>();
   readonly #userspace: Carriage[] = [];
   readonly #problems: string[] = [];
   readonly #notices: string[] = [];
@@ -222,6 +224,7 @@ class Builder {
       if (family === 6 && kind === 'ipip') continue;
       const address = tunnelAddress(this.#input.self, family);
       if (address === undefined) continue;
+      this.#addresses.add(address.text);
       this.#add({
         type: 'address',
         device,
@@ -266,7 +269,10 @@ class Builder {
     const { cluster, self } = this.#input;
     const { prefix } = decision;
     const peer = cluster.nodes.get(decision.owner!)!;
-    const preferredSource = tunnelAddress(self, prefix.family);
+    const source = tunnelAddress(self, prefix.family);
+    // Where everything goes natively no device has the tunnel address: the NIC's own then serves.
+    const preferredSource =
+      source !== undefined && this.#addresses.has(source.text) ? source : undefined;
     const base = { kind: 'unicast', mtu: verdict.mtu, preferredSource } as const;
     const add = (target: RouteTarget): void =>
       this.#route({ prefix, metric: pathMetric(prefix), target }, peer.name);

@@ -214,7 +214,7 @@ function termsUnderlay(terms: Terms, name: string): readonly InterfaceAddress[] 
   if (texts === undefined) return undefined;
   const parsed = texts.map(tryParseInterfaceAddress);
   return parsed.every((entry) => typeof entry !== 'string')
-    ? (parsed as readonly InterfaceAddress[])
+    ? (parsed)
     : undefined;
 }
 

@@ -99,9 +99,9 @@ t.test('changes under traffic', { skip, timeout: 110_000 }, async (t) => {
   const change = async (next: Partial<Setting>, during?: () => Promise<void>): Promise<void> => {
     setting = { ...setting, ...next };
     const order = turn++ % 2 === 0 ? folders : [...folders].reverse();
-    order[0]!.write(yaml(setting));
+    order[0].write(yaml(setting));
     await sleep(delayMs);
-    order[1]!.write(yaml(setting));
+    order[1].write(yaml(setting));
     await during?.();
     const { mode, vni, port, linkMtu } = setting;
     const wanted = {

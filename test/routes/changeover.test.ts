@@ -17,7 +17,7 @@ import {
 import { applyChanges } from '../../routes/apply.js';
 import { diff } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
-import type { Occupied } from '../../routes/slots.js';
+
 import { assignSlots } from '../../routes/slots.js';
 import { Planner } from '../../src/agent/planner.js';
 import type { NodePlan } from '../../src/agent/planner.js';
@@ -134,7 +134,7 @@ t.test('slots: who stands somewhere stays, and two of a kind never share one', (
   );
   fc.assert(
     fc.property(fc.uniqueArray(key, { minLength: 1 }), occupied, (keys, present) => {
-      const assigned = assignSlots(keys, present as readonly Occupied[]);
+      const assigned = assignSlots(keys, present);
       const used = [...assigned.values()];
       return (
         assigned.has(keys[0]!) &&
@@ -285,6 +285,25 @@ t.test('the only rule names another mode: nobody sends it before all receive it'
   await bench.apply(auto, 2 * settleMs);
   await bench.apply(pair({ rules: [{ mode: 'ipip', to: { nodes: ['b'] } }] }), 60_000);
   t.equal(await bench.way(), 'slip4', 'what every node receives anyway is sent at once');
+});
+
+t.test('everything natively: no tunnel device, so no tunnel address to send from', async (t) => {
+  const bench = new Bench();
+  const only = (mode: 'native' | 'vxlan'): Cluster => pair({ rules: [{ mode, force: true }] });
+  const source = async (): Promise<unknown> => {
+    const { routes } = await bench.kernel.dump();
+    const route = routes.find(({ prefix }) => prefix.text === '10.64.2.0/24');
+    return route?.target.kind === 'unicast' ? route.target.preferredSource?.text : route;
+  };
+  await bench.apply(only('native'));
+  t.same([await bench.devices(), await bench.way(), await source()], [[], 'eth0', undefined]);
+  for (const later of [60_000, settleMs, settleMs]) await bench.apply(only('vxlan'), later);
+  t.same(
+    [await bench.devices(), await bench.way(), await source()],
+    [['slv4a'], 'slv4a', '10.64.1.0'],
+  );
+  for (const later of [60_000, settleMs, settleMs]) await bench.apply(only('native'), later);
+  t.same([await bench.devices(), await bench.way(), await source()], [[], 'eth0', undefined]);
 });
 
 t.test('a denied or withdrawn peer is cut off at once', async (t) => {

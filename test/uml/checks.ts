@@ -14,6 +14,7 @@ export interface UmlCheck {
 export const umlChecks: readonly UmlCheck[] = [
   { name: 'kernel tunnels', file: 'test/uml/guest/tunnels.js', timeoutS: 60 },
   { name: 'change of mode', file: 'test/uml/guest/mode-change.js', timeoutS: 60 },
+  { name: 'hitless changes', file: 'test/uml/guest/hitless.js', timeoutS: 120 },
   // The suite that the machine's own kernel passes too, here with all kinds of device.
   { name: 'contract of the kernel', file: 'test/contract/kernel.test.js', timeoutS: 120 },
   { name: 'lab', file: 'test/uml/guest/lab.js', timeoutS: 180 },
