@@ -4,8 +4,9 @@
  */
 import t from 'tap';
 import { type ForeignRule, findForeignRules } from '../../tunnel/guard/foreign-rules.js';
+import { IptablesGuard } from '../../tunnel/guard/iptables.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
-import { inside, labSpec, run } from './guard-lab.js';
+import { inside, labSpec, masqueradingSpec, run } from './guard-lab.js';
 
 const netns = `sgt${process.pid}foreign`;
 const load = (tool: string, rules: string): string =>
@@ -40,7 +41,8 @@ async function mend(found: readonly ForeignRule[]): Promise<readonly ForeignRule
 
 await t.test('nothing is found where nobody filters, nor in our own rules', async (t) => {
   t.same(await find(), []);
-  await new NftablesGuard({ netns }).apply(labSpec);
+  await new NftablesGuard({ netns }).apply(masqueradingSpec);
+  await new IptablesGuard({ netns }).apply(masqueradingSpec);
   load('iptables-nft-restore', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n');
   t.same(await find(), []);
 });

@@ -2,7 +2,10 @@
  * The guard over time, on a real kernel: updates under traffic, restarts, others' edits, removal.
  * The namespaces are those of guard-lab.ts.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { parseAddress } from '../../encap/address.js';
 import { parsePrefix } from '../../encap/prefix.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
 import { NoGuardError, openGuard } from '../../tunnel/guard/index.js';
@@ -16,6 +19,7 @@ import {
   inside,
   labPeer,
   labSpec,
+  masqueradingSpec,
   outer4,
   podEther,
   run,
@@ -44,12 +48,21 @@ async function reaches(
   return `udp4:9000/${id}` in (await lab.work.received());
 }
 
+/** As somebody else would. */
+function editRules(lab: GuardLab, edit: string): void {
+  if (edit.startsWith('nft'))
+    run(['ip', 'netns', 'exec', lab.netns, 'nft', '-f', '-'], `${edit.slice(4)}\n`);
+  else inside(lab.netns, edit);
+}
+
 const backends: readonly {
   name: string;
   open: (netns: string) => Guard;
   updates: number;
   rules: string;
   edits: readonly string[];
+  /** An edit that makes the next `apply` write everything anew. */
+  structural: string;
 }[] = [
   {
     name: 'nft',
@@ -66,7 +79,12 @@ const backends: readonly {
       'nft add chain inet selvage_guard mine',
       'nft add chain inet selvage_guard input { policy drop; }',
       'nft add map inet selvage_guard odd { type ipv4_addr : verdict; }',
+      'nft flush chain inet selvage_guard egress',
+      'nft add element inet selvage_guard nativeto4 { 10.2.0.0/24 }',
+      'nft flush chain inet selvage_guard translate',
+      'nft add chain inet selvage_guard seal_of_mine',
     ],
+    structural: 'nft add map inet selvage_guard odd { type ipv4_addr : verdict; }',
   },
   {
     name: 'ipt',
@@ -81,11 +99,16 @@ const backends: readonly {
       'iptables-legacy -I SELVAGE-SENDERS 1 -s 192.0.2.9 -j RETURN',
       'ip6tables-legacy -D FORWARD -j SELVAGE-FORWARD',
       'iptables-legacy -N SELVAGE-MINE',
+      'iptables-legacy -D OUTPUT -j SELVAGE-OUTPUT',
+      'iptables-legacy -I SELVAGE-NATIVE-TO 1 -d 10.2.0.0/24 -j RETURN',
+      'iptables-legacy -t nat -D POSTROUTING -j SELVAGE-POSTROUTING',
+      'ip6tables-legacy -t nat -F SELVAGE-MASQUERADE',
     ],
+    structural: 'iptables-legacy -N SELVAGE-ODD',
   },
 ];
 
-for (const { name, open, updates, rules, edits } of backends) {
+for (const { name, open, updates, rules, edits, structural } of backends) {
   await t.test(`${name}: the guard over time`, async (t) => {
     const lab = await guardLab(`${name}l`);
     t.teardown(() => lab.close());
@@ -125,6 +148,28 @@ for (const { name, open, updates, rules, edits } of backends) {
       await guard.apply(labSpec);
     });
 
+    await t.test('what left natively may do so until its routes are replaced', async (t) => {
+      const to = (destination: string, id: string): string =>
+        `${podEther}/IP(src='10.1.0.2',dst='${destination}')/UDP(dport=9000)/b'id=${id};'`;
+      const leaves = async (destination: string, id: string): Promise<boolean> => {
+        await lab.work.send(to(destination, id));
+        await lab.work.send(to('192.0.2.9', `${id}last`));
+        await lab.peer.arrives(`udp4:9000/${id}last`);
+        return `udp4:9000/${id}` in (await lab.peer.received());
+      };
+      const tunnelled = { ...labSpec, nativeDestinations: [parsePrefix('10.2.0.0/24')] };
+      t.same([await leaves('10.3.0.5', 'k1'), await leaves('10.2.0.5', 'k2')], [true, false]);
+      await open(lab.netns).apply(tunnelled, { keepNative: true });
+      t.same([await leaves('10.3.0.5', 'k3'), await leaves('10.2.0.5', 'k4')], [true, true]);
+      const restarted = open(lab.netns);
+      t.equal((await restarted.verify(tunnelled)).ok, false, 'more than was asked for');
+      await restarted.apply(tunnelled);
+      t.same([await leaves('10.3.0.5', 'k5'), await leaves('10.2.0.5', 'k6')], [false, true]);
+      t.equal((await restarted.verify(tunnelled)).ok, true);
+      await guard.verify(labSpec);
+      await guard.apply(labSpec);
+    });
+
     await t.test('the metadata service is reached when that is allowed', async (t) => {
       const ask = (id: string): string =>
         `${podEther}/IP(src='10.1.0.2',dst='169.254.169.254')/UDP(dport=9000)/b'id=${id};'`;
@@ -159,14 +204,27 @@ for (const { name, open, updates, rules, edits } of backends) {
       await lab.peer.start('good', { code: stream('10.2.0.5', 'L#######'), rate: 1000 });
       await lab.peer.start('spoofed', { code: stream('10.5.0.5', 'S#######'), rate: 3000 });
       const e = labPeer('node-e', 5, 5);
+      // So many that losing them makes the set anew.
+      const crowd = Array.from({ length: 600 }, (_, i) => ({
+        ...e,
+        outerSources: [parseAddress(`172.16.${i >> 8}.${i & 255}`)],
+      }));
       const variants: readonly GuardSpec[] = [
         { ...labSpec, peers: [b, c, e] },
         labSpec,
         { ...labSpec, nics: ['eth0', 'eth7'] },
-        { ...labSpec, peers: [b, e], vxlan: [...labSpec.vxlan, { vni: 44, port: 4790 }] },
+        { ...labSpec, peers: [b, e], vxlan: [...labSpec.vxlan, { vni: 44, port: 4791 }] },
+        masqueradingSpec,
+        ...(name === 'nft' ? [{ ...labSpec, peers: [b, c, ...crowd] }] : []),
         { ...labSpec, blockMetadata: false, pools: [parsePrefix('10.0.0.0/8')] },
       ];
-      for (let i = 0; i < updates; i++) await guard.apply(variants[i % variants.length]!);
+      for (let i = 0; i < updates; i++) {
+        if (i % 10 === 9) {
+          editRules(lab, structural);
+          await guard.verify(labSpec);
+        }
+        await guard.apply(variants[i % variants.length]!);
+      }
       const spoofed = await lab.peer.stop('spoofed');
       const good = await lab.peer.stop('good');
       const number = (one: number): string => `udp4:9000/L${String(one).padStart(7, '0')}`;
@@ -192,20 +250,21 @@ for (const { name, open, updates, rules, edits } of backends) {
     });
 
     await t.test("others' edits are seen and repaired", async (t) => {
+      await guard.apply(masqueradingSpec);
       for (const edit of edits) {
-        if (edit.startsWith('nft'))
-          run(['ip', 'netns', 'exec', lab.netns, 'nft', '-f', '-'], `${edit.slice(4)}\n`);
-        else inside(lab.netns, edit);
-        const { ok, difference } = await guard.verify(labSpec);
+        editRules(lab, edit);
+        const { ok, difference } = await guard.verify(masqueradingSpec);
         t.equal(ok, false, edit);
         t.match(difference, /\S/, `${edit}: ${difference}`);
-        await guard.apply(labSpec);
+        await guard.apply(masqueradingSpec);
         t.same(
-          await guard.verify(labSpec),
+          await guard.verify(masqueradingSpec),
           { ok: true, difference: undefined },
           `${edit}: repaired`,
         );
       }
+      await guard.apply(labSpec);
+      t.notMatch(inside(lab.netns, rules), /masquerade/i, 'what is not asked for is not there');
       t.equal(await reaches(lab, { code: from('10.2.0.5', 'e1'), id: 'e1' }), true);
       t.equal(await reaches(lab, { code: from('10.3.0.5', 'e2'), id: 'e2' }), false);
     });
@@ -219,8 +278,16 @@ for (const { name, open, updates, rules, edits } of backends) {
         const edit = `replace rule inet selvage_guard vxlan handle ${handle} accept comment "${comment}"\n`;
         run(['ip', 'netns', 'exec', lab.netns, 'nft', '-f', '-'], edit);
         t.match((await guard.verify(labSpec)).difference, /chain vxlan/);
-        await guard.apply(labSpec);
+        const next = open(lab.netns);
+        t.match(
+          (await next.verify(labSpec)).difference,
+          /chain vxlan/,
+          'also by an agent that starts',
+        );
+        await next.apply(labSpec);
+        t.equal((await next.verify(labSpec)).ok, true);
         t.equal((await guard.verify(labSpec)).ok, true);
+        t.equal((await open(lab.netns).verify(labSpec)).ok, true);
       });
 
     await t.test('removal takes ours and nothing else', async (t) => {
@@ -278,6 +345,40 @@ await t.test('ten thousand peers load in one go, and one more is a small change'
   t.ok(fewMs < 5000, `all but two gone: ${fewMs.toFixed(0)} ms`);
   t.equal((await guard.verify(labSpec)).ok, true);
 });
+
+await t.test(
+  'where the kernel cannot masquerade the guard holds without, and says so',
+  async (t) => {
+    const netns = `sgt${process.pid}nonat`;
+    run(['ip', 'netns', 'add', netns]);
+    t.teardown(() => void run(['ip', 'netns', 'del', netns]));
+    // A tool that refuses what a kernel without NAT would.
+    const folder = t.testdir({});
+    const path = process.env['PATH']!;
+    for (const tool of ['nft', 'iptables-legacy-restore', 'ip6tables-legacy-restore']) {
+      const real = run(['sh', '-c', `command -v ${tool}`]).trim();
+      writeFileSync(
+        join(folder, tool),
+        `#!/bin/sh\n[ -t 0 ] || in=$(cat)\ncase "$in" in *asquerade*|*ASQUERADE*) echo no NAT here >&2; exit 1;; esac\nprintf '%s\\n' "$in" | PATH='${path}' ${real} "$@"\n`,
+        { mode: 0o755 },
+      );
+    }
+    process.env['PATH'] = `${folder}:${path}`;
+    try {
+      for (const Back of [NftablesGuard, IptablesGuard]) {
+        const lines: string[] = [];
+        const guard = new Back({ netns, log: (line) => lines.push(line) });
+        await guard.apply(masqueradingSpec);
+        t.equal((await guard.verify(masqueradingSpec)).ok, true);
+        t.match(lines[0], /cannot masquerade.*overlay\.masquerade to false: .*no NAT here/);
+        t.equal((await guard.counters())['native_leak'], 0, 'the guard itself is there');
+        await guard.remove();
+      }
+    } finally {
+      process.env['PATH'] = path;
+    }
+  },
+);
 
 await t.test('the guard that the kernel can hold is opened, or a reason given', async (t) => {
   const netns = `sgt${process.pid}open`;

@@ -1,8 +1,8 @@
 /**
  * Deleting an element of an interval set takes the kernel time in proportion to the set: thousands
  * at once would hold up every other change of rules for seconds. So a set that loses many elements
- * is made anew under its other name (`pair44`, `pair44_`) and the old one goes as a whole, in the
- * same transaction: rules in flight still find the old set complete.
+ * is made anew under its other name (`pair44`, `pair44_`), and the old one goes as a whole when the
+ * rules look into the new one. So is a set that is not of the kind we need.
  */
 import type { GuardFacts } from './facts.js';
 import type { NftListing } from './nft-listing.js';
@@ -16,14 +16,15 @@ export function programAsNamed(facts: GuardFacts, listing: NftListing | undefine
   return nftProgram(facts, otherNamesIn(listing));
 }
 
-/** The same, with the sets that lose many elements under fresh names. */
+/** The same, with the sets that are to be made anew under fresh names. */
 export function programToApply(facts: GuardFacts, listing: NftListing | undefined): NftProgram {
   const program = programAsNamed(facts, listing);
   const renewed = [...program.sets]
-    .filter(([name, { elements }]) => {
+    .filter(([name, { elements, shape }]) => {
+      const listed = listing?.sets.get(name);
+      if (listed !== undefined && listed.shape !== shape) return true;
       let gone = 0;
-      for (const element of listing?.sets.get(name)?.elements ?? [])
-        if (!elements.has(element)) gone++;
+      for (const element of listed?.elements ?? []) if (!elements.has(element)) gone++;
       return gone > manyDeletions;
     })
     .map(([name]) => firstName(name));

@@ -4,8 +4,12 @@
  * new ones, and a refused transaction leaves the old ones.
  *
  * Base chains stay and only their rules are exchanged, since a packet between an old and a new hook
- * could pass by both; sets stay and only the elements that differ come and go. The table is made
- * anew only when an object of it is not of the kind we need.
+ * could pass by both; sets stay and only the elements that differ come and go. One thing is not
+ * atomic: the elements of a concatenated interval set are searched a moment after the transaction's
+ * rules are in force (nft_pipapo_commit runs behind the change of generation). So new sets come in
+ * a transaction of their own, and the rules that look into them in the next. The table is made anew
+ * only when it is dormant or one of its hooks is wrong: then it did not guard, and packets that are
+ * lost to its first moment went unguarded before.
  */
 import { guardTable } from './names.js';
 import type { NftListing } from './nft-listing.js';
@@ -64,6 +68,9 @@ export function transaction(
         .join('')
     );
   const lines: string[] = [];
+  for (const [name, { base }] of program.chains)
+    if (base !== undefined && listing.chains.get(name)?.hook === hookText({ base }, 'drop'))
+      lines.push(`add chain ${table} ${name} { policy accept; }`);
   for (const name of program.counters)
     if (!listing.counters.has(name)) lines.push(`add counter ${table} ${name}`);
   for (const [name, set] of program.sets) {
@@ -81,6 +88,7 @@ export function transaction(
   const foreign = [...listing.chains.keys()].filter((name) => !program.chains.has(name));
   lines.push(...foreign.map((name) => `flush chain ${table} ${name}`));
   for (const [name, chain] of changed) lines.push(...addRules(name, chain));
+  lines.push(...listing.others.map(deletion));
   lines.push(...foreign.map((name) => `delete chain ${table} ${name}`));
   for (const name of listing.sets.keys())
     if (!program.sets.has(name)) lines.push(`delete set ${table} ${name}`);
@@ -89,6 +97,24 @@ export function transaction(
       lines.push(`delete counter ${table} ${name}`);
   lines.push(...sealLines(listing.seals, seal));
   return lines.length === 0 ? undefined : `${lines.join('\n')}\n`;
+}
+
+/** The sets that are not there yet, to be loaded before `transaction`; nothing when all are. */
+export function newSets(
+  program: NftProgram,
+  listing: NftListing | undefined,
+): { readonly input: string; readonly listing: NftListing } | undefined {
+  if (listing === undefined || mustRecreate(program, listing)) return undefined;
+  const fresh = [...program.sets].filter(([name]) => !listing.sets.has(name));
+  if (fresh.length === 0) return undefined;
+  const lines = fresh.flatMap(([name, set]) => [
+    addSet(name, set),
+    ...elementChanges(name, { want: set.elements, have: new Set() }),
+  ]);
+  return {
+    input: `${lines.join('\n')}\n`,
+    listing: { ...listing, sets: new Map([...listing.sets, ...fresh]) },
+  };
 }
 
 /** What the listing would be after the transaction: what the next difference is taken against. */
@@ -123,6 +149,12 @@ function create(program: NftProgram, listing: NftListing | undefined): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** `map NAME` and the like: the kind as nft calls it, then the name. */
+function deletion(other: string): string {
+  const at = other.lastIndexOf(' ');
+  return `delete ${other.slice(0, at)} ${table} ${other.slice(at + 1)}`;
+}
+
 /** Flushed before they go, as somebody may have put a rule into one. */
 function sealLines(have: readonly string[], want: string | undefined): readonly string[] {
   return [
@@ -134,14 +166,15 @@ function sealLines(have: readonly string[], want: string | undefined): readonly 
 }
 
 function mustRecreate(program: NftProgram, listing: NftListing): boolean {
-  if (listing.tableFlags !== '' || listing.others.length > 0) return true;
+  if (listing.tableFlags !== '') return true;
   for (const [name, set] of program.sets) {
     const listed = listing.sets.get(name);
     if (listed !== undefined && listed.shape !== set.shape) return true;
   }
   for (const [name, chain] of program.chains) {
     const listed = listing.chains.get(name);
-    if (listed !== undefined && listed.hook !== hookText(chain)) return true;
+    if (listed === undefined || listed.hook === hookText(chain)) continue;
+    if (listed.hook !== hookText(chain, 'drop')) return true;
   }
   return false;
 }
@@ -204,6 +237,6 @@ function ruleDifference(chain: NftChain, marks: readonly string[]): string {
   return `${missing} of its rules missing, ${foreign} not ours`;
 }
 
-function hookText({ base }: NftChain): string {
-  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority} accept`;
+function hookText({ base }: Pick<NftChain, 'base'>, policy: 'accept' | 'drop' = 'accept'): string {
+  return base === undefined ? '' : `${base.type} ${base.hook} ${base.priority} ${policy}`;
 }

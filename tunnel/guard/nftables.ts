@@ -15,7 +15,7 @@ import { type NftListing, editedRule, parseCounters, parseListing } from './nft-
 import { type NftProgram, markOf, nftProgram, otherName, nativeToSet } from './nft-program.js';
 import { programAsNamed, programToApply } from './nft-renewal.js';
 import { sealOf } from './nft-seal.js';
-import { differences, listingOf, transaction } from './nft-transaction.js';
+import { differences, listingOf, newSets, transaction } from './nft-transaction.js';
 
 export interface PacketFilterOptions {
   /** Name or path of the network namespace to guard; undefined: the process's own. */
@@ -78,9 +78,11 @@ export class NftablesGuard implements Guard {
       // What one of our rules reads like may have changed under us: then none is known any more.
       if (hasEdits(listing)) this.#bodies.clear();
       const seal = this.#sealOf(program);
-      const input = transaction(program, { listing, ...seal });
+      const sets = newSets(program, listing);
+      const input = transaction(program, { listing: sets?.listing ?? listing, ...seal });
       if (input === undefined) return;
       this.#known = undefined;
+      if (sets !== undefined) await this.#load(sets.input);
       await this.#load(input);
       if (seal === undefined) await this.#learnAndSeal(program);
       this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
