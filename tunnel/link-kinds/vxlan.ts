@@ -24,6 +24,7 @@ export const VXLAN = {
   TTL: 5,
   TOS: 6,
   LEARNING: 7,
+  LIMIT: 9,
   PROXY: 11,
   RSC: 12,
   L2MISS: 13,
@@ -48,6 +49,7 @@ const dfValues = ['unset', 'set', 'inherit'] as const;
 /** Present or not zero: a feature that no device of ours has. */
 const foreignFeatures = {
   group: [VXLAN.GROUP, VXLAN.GROUP6],
+  maxaddress: [VXLAN.LIMIT],
   proxy: [VXLAN.PROXY],
   rsc: [VXLAN.RSC],
   l2miss: [VXLAN.L2MISS],
