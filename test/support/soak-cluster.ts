@@ -68,6 +68,9 @@ export const linkedZones = zones.flatMap((a, i) =>
 export const realLinkMtu = 1500;
 export const linkMtuChoices = [1500, 1446, 1410, 1380] as const;
 
+/** Of changes that nodes must agree on; long enough for a busy machine. */
+export const settleSeconds = 3;
+
 export function pairKey(a: string, b: string): string {
   return a < b ? `${a} ${b}` : `${b} ${a}`;
 }
@@ -124,6 +127,7 @@ export function clusterText(sketch: Sketch, everything = false): string {
     'overlay:',
     '  pools: [10.64.0.0/16, "fd64::/48"]',
     `  vxlan: { vni: ${sketch.vxlan.vni}, port: ${sketch.vxlan.port} }`,
+    `  settleSeconds: ${settleSeconds}`,
     'zones:',
     '  - { name: rack, provider: onprem, region: dc, subnets: [192.168.10.0/24], segment: row, firewall: { ipip: blocked } }',
     '  - { name: aws-a, provider: aws, region: eu, subnets: [172.31.16.0/20], sourceDestinationCheck: disabled, fabricRoutes: present }',

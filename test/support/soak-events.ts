@@ -19,6 +19,7 @@ import {
   pairKey,
   residents,
   setAside,
+  settleSeconds,
   zoneChoices,
   zones,
 } from './soak-cluster.js';
@@ -52,22 +53,32 @@ export const eventWeights = {
   'file missing': 3,
   guest: 3,
   'two at once': 6,
+  'blind restart': 3,
   segment: 2,
 } as const;
 
 export type EventKind = keyof typeof eventWeights;
 
-interface Draw {
+export interface Draw {
   readonly random: Random;
   readonly sketch: Sketch;
-  readonly kinds: readonly EventKind[];
 }
 
-export function nextEvent(draw: Draw): SoakEvent {
-  const { random, kinds } = draw;
-  const total = kinds.reduce((sum, kind) => sum + eventWeights[kind], 0);
-  let left = random.next() * total;
-  const kind = kinds.find((entry) => (left -= eventWeights[entry]) < 0) ?? kinds[0]!;
+/** Each kind once in a random order, as far as `count` goes; then by weight. */
+export function drawKinds(random: Random, all: readonly EventKind[], count: number): EventKind[] {
+  const left = [...all];
+  const kinds: EventKind[] = [];
+  while (kinds.length < count && left.length > 0)
+    kinds.push(...left.splice(Math.floor(random.next() * left.length), 1));
+  const total = all.reduce((sum, kind) => sum + eventWeights[kind], 0);
+  while (kinds.length < count) {
+    let rest = random.next() * total;
+    kinds.push(all.find((kind) => (rest -= eventWeights[kind]) < 0) ?? all[0]!);
+  }
+  return kinds;
+}
+
+export function makeEvent(kind: EventKind, draw: Draw): SoakEvent {
   return makers[kind](draw);
 }
 
@@ -85,6 +96,7 @@ const makers: Readonly<Record<EventKind, (draw: Draw) => SoakEvent>> = {
   'file missing': fileMissing,
   guest: guestMoves,
   'two at once': twoAtOnce,
+  'blind restart': blindRestart,
   segment,
 };
 
@@ -308,6 +320,24 @@ function segment({ random, sketch }: Draw): SoakEvent {
     focus: bothWays(...twoNodes(random)),
     run: async ({ world }) => {
       world.sketch.vxlan = { vni, port };
+      await world.apply();
+      // Accepted at once, sent after the settle time, and only that accepted after twice of it.
+      await sleep(2 * settleSeconds * 1000 + 1_000);
+    },
+  };
+}
+
+/** Nothing but its own memory tells a node what to do: the file is away while its agent starts. */
+function blindRestart({ random }: Draw): SoakEvent {
+  const [node, peer] = twoNodes(random);
+  return {
+    kind: 'blind restart',
+    text: `${node.name}: kill -9, started again while the file is away`,
+    focus: bothWays(node, peer),
+    run: async ({ world }) => {
+      world.remove();
+      await world.kill(node, 'SIGKILL');
+      await world.start(node);
       await world.apply();
     },
   };

@@ -15,7 +15,7 @@ import { dropsSince, readDrops } from '../../src/lab/drops.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { allNodes, clusterText, guest, newSketch, nodesOf, residents } from './soak-cluster.js';
 import type { SoakNode } from './soak-cluster.js';
-import { type EventKind, type SoakEvent, nextEvent } from './soak-events.js';
+import { type EventKind, type SoakEvent, drawKinds, makeEvent } from './soak-events.js';
 import {
   type Flow,
   Flows,
@@ -69,6 +69,7 @@ interface Past {
 /** Packets under way when an event begins, and queued when it is over. */
 const graceMs = 500;
 const failuresMax = 5;
+const controlsMax = 4;
 const shownPast = 4;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
@@ -132,13 +133,19 @@ class Soak {
       { from: residents[0]!, to: residents[1]!, family: 4 },
       { from: residents[1]!, to: residents[0]!, family: 4 },
     ]);
-    const inconclusive = await this.#control();
+    let inconclusive = await this.#control();
+    // What else kept the machine busy may be over soon.
+    for (let again = 1; again < controlsMax && inconclusive !== undefined; again++)
+      inconclusive = await this.#control();
+    await this.#flows.focus([]);
     if (inconclusive !== undefined) return this.#result(inconclusive, emptyTotals);
 
     const random = seededRandom(seed);
     const drops = await readDrops(this.#lab);
-    for (let number = 1; number <= events && this.#failures.length < failuresMax; number++) {
-      await this.#happen(number, nextEvent({ random, sketch: this.#world.sketch, kinds }));
+    for (const [i, kind] of drawKinds(random, kinds, events).entries()) {
+      if (this.#failures.length >= failuresMax) break;
+      const number = i + 1;
+      await this.#happen(number, makeEvent(kind, { random, sketch: this.#world.sketch }));
       if (number % 100 === 0) say(`${number} events, ${this.#failures.length} failures so far`);
     }
     await this.#flows.stop(nodesOf(this.#world.sketch));
