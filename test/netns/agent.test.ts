@@ -25,6 +25,7 @@ const yaml = (rule: string): string => `
 cluster: pair
 overlay:
   pools: [10.64.0.0/16, "fd64::/48"]
+  settleSeconds: 3
 rules:
   - { name: v4, family: 4, mode: ${rule}, force: true }
 nodes:
@@ -197,6 +198,10 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
   await t.test(
     'stopping leaves everything in place; down removes it and nothing else',
     async (t) => {
+      await eventually(
+        () => footprint(a) === settled,
+        () => `what the last change left behind is still there:\n${footprint(a)}`,
+      );
       await agentA.kill('SIGTERM');
       t.equal(footprint(a), settled);
       t.equal(ping(a, '10.64.2.0'), 0);

@@ -76,7 +76,8 @@ class Node {
   }
 }
 
-t.test('changes under traffic, with the tunnels of the kernel', async (t) => {
+t.setTimeout(110_000);
+t.test('changes under traffic, with the tunnels of the kernel', { timeout: 100_000 }, async (t) => {
   writeFileSync('/proc/sys/net/core/rmem_max', '8388608');
   const a = new Node(t, 'a');
   const b = new Node(t, 'b');
