@@ -97,8 +97,9 @@ export function describeExclusion(exclusion: Exclusion, pair: PairNames): string
       return `rule ${exclusion.rule.name} asks for ${exclusion.wanted}`;
     case 'no-outer-address':
       return `no IPv${exclusion.family} underlay address on both ends`;
-    case 'provider-forbids':
     case 'unconfirmed':
+      return `${pair[exclusion.end]} (${exclusion.provider}): not confirmed to pass: ${describeFact(exclusion.fact)}`;
+    case 'provider-forbids':
       return `${pair[exclusion.end]} (${exclusion.provider}): ${describeFact(exclusion.fact)}`;
     case 'switch':
       return `${pair[exclusion.end]}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}: ${describeFact(exclusion.fact)}`;

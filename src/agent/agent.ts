@@ -57,6 +57,7 @@ export class Agent {
   #samePlan = false;
   #repairs = 0;
   #shownProblems = '';
+  readonly #shownNotes = new Set<string>();
   #shownError = '';
   /** Keys of the objects that somebody fights us for, as last told in the log. */
   #shownContests: ReadonlySet<string> = new Set();
@@ -222,6 +223,11 @@ export class Agent {
     const shown = problems.join('\n');
     if (shown !== this.#shownProblems) for (const problem of problems) log.warn(problem);
     this.#shownProblems = shown;
+    for (const note of this.#plan?.notes ?? []) {
+      if (this.#shownNotes.has(note)) continue;
+      this.#shownNotes.add(note);
+      log.info(note);
+    }
   }
 
   #ready(): boolean {
@@ -273,6 +279,7 @@ export class Agent {
         plan === undefined
           ? []
           : [...plan.problems, ...runtime.problems, ...(await this.#foreignRules(plan))],
+      notes: plan?.notes ?? [],
       repairs: this.#repairs,
       contested: pass === undefined ? [] : contestSummary(pass.report),
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),

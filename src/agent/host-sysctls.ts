@@ -8,7 +8,14 @@ import type { LocalFacts } from '../../encap/cluster.js';
 import type { Kernel, SysctlObject } from '../../tunnel/kernel.js';
 
 /** What must be set for these NICs, in the order in which it must be written. */
-export function hostSysctls(kernel: Kernel, local: LocalFacts): readonly SysctlObject[] {
+export function hostSysctls(
+  kernel: Kernel,
+  local: LocalFacts,
+  options: {
+    /** Does any overlay pool hold IPv6? The host is left alone otherwise. */
+    readonly ipv6: boolean;
+  },
+): readonly SysctlObject[] {
   const wanted: SysctlObject[] = [];
   const want = (path: string, value: string): void => {
     if (kernel.readSysctl(path) !== undefined) wanted.push({ type: 'sysctl', path, value });
@@ -23,9 +30,9 @@ export function hostSysctls(kernel: Kernel, local: LocalFacts): readonly SysctlO
     if (value === '2' || value === '1' || strictAll) want(path, '2');
     // A router ignores advertisements unless told otherwise: the default route would vanish.
     const acceptRa = `net/ipv6/conf/${nic}/accept_ra`;
-    if (kernel.readSysctl(acceptRa) !== '0') want(acceptRa, '2');
+    if (options.ipv6 && kernel.readSysctl(acceptRa) !== '0') want(acceptRa, '2');
   }
-  want('net/ipv6/conf/all/forwarding', '1');
+  if (options.ipv6) want('net/ipv6/conf/all/forwarding', '1');
   return wanted;
 }
 

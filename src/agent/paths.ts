@@ -45,3 +45,15 @@ export function termsFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
 export function appliedFile(paths: Pick<AgentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'applied');
 }
+
+/** All that an agent leaves in its directories: gone with `down`. */
+export function filesOf(paths: AgentPaths): readonly string[] {
+  return [
+    agentSocket(paths),
+    workloadEnvFile(paths),
+    termsFile(paths),
+    lastGoodFile(paths),
+    changeRecordFile(paths),
+    appliedFile(paths),
+  ];
+}

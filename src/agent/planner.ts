@@ -44,6 +44,8 @@ export interface NodePlan {
   readonly guard: GuardSpec;
   readonly planes: readonly PlaneSpec[];
   readonly problems: readonly string[];
+  /** True and worth knowing, but nothing that is wrong. */
+  readonly notes: readonly string[];
   /** When a change that is under way takes its next step, on the clock of the planner. */
   readonly nextStepMs: number | undefined;
 }
@@ -130,7 +132,7 @@ export class Planner {
       desiredState({ snapshot, rib, kinds: this.#kinds!, overlap }),
       { rib, state, mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }) },
     );
-    const host = hostSysctls(this.#kernel, snapshot.local);
+    const host = this.#hostSysctls(snapshot.cluster, snapshot.local);
     const objects = new Map<string, DesiredObject>(desired.objects);
     for (const object of host) objects.set(objectKey(object), object);
     const peers = { snapshot, rib, overlap };
@@ -145,8 +147,8 @@ export class Planner {
       problems: [
         ...missingAddresses(configured.nodes.get(this.#node)!, state),
         ...desired.problems,
-        ...desired.notices,
       ],
+      notes: desired.notices,
       nextStepMs: nextStepMs(history, clock),
     };
     return { plan, held: held.length > 0 };
@@ -226,7 +228,7 @@ export class Planner {
       isSwitching(history, clock),
     ];
     const local = this.#facts(sending, state, routes);
-    return JSON.stringify([changeover, factsKey(local, routes, this.#hostKey(local))]);
+    return JSON.stringify([changeover, factsKey(local, routes, this.#hostKey(sending, local))]);
   }
 
   #facts(
@@ -247,8 +249,13 @@ export class Planner {
     return routes;
   }
 
-  #hostKey(local: LocalFacts): string {
-    return hostSysctls(this.#kernel, local)
+  #hostSysctls(cluster: Cluster, local: LocalFacts): readonly SysctlObject[] {
+    const ipv6 = cluster.pools.some((pool) => pool.family === 6);
+    return hostSysctls(this.#kernel, local, { ipv6 });
+  }
+
+  #hostKey(cluster: Cluster, local: LocalFacts): string {
+    return this.#hostSysctls(cluster, local)
       .map((object) => `${object.path}=${object.value}`)
       .join(' ');
   }

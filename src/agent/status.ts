@@ -41,6 +41,8 @@ export interface StatusReport {
   readonly guard: { readonly backend: string; readonly dropped: Readonly<Record<string, number>> };
   readonly planes: readonly PlaneStatus[];
   readonly problems: readonly string[];
+  /** True and worth knowing, but nothing that is wrong. */
+  readonly notes: readonly string[];
   readonly repairs: number;
   /** Objects that somebody keeps changing back, and how often each was repaired so far. */
   readonly contested: readonly { readonly object: string; readonly repairs: number }[];
@@ -76,11 +78,20 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
       const { verdict, prefix, owner = '' } = decision;
       const forward = verdict.kind === 'forward' ? verdict : undefined;
       const key = pathRouteKey(prefix);
+      const route = plan.objects.get(key);
+      const noRoute =
+        forward !== undefined && !(route?.type === 'route' && route.target.kind === 'unicast')
+          ? 'no device of this node can carry it: see the problems above'
+          : undefined;
       const error =
-        failed.get(key) ?? foreign.get(key) ?? contested.get(key) ?? failedPeers.get(owner);
+        noRoute ??
+        failed.get(key) ??
+        foreign.get(key) ??
+        contested.get(key) ??
+        failedPeers.get(owner);
       const state = foreign.has(key)
         ? 'foreign'
-        : failed.has(key)
+        : failed.has(key) || noRoute !== undefined
           ? 'failed'
           : contested.has(key)
             ? 'contested'

@@ -127,7 +127,11 @@ export function outOfRange(
       : ['out-of-range', `the text is too long`, `use at most ${issue.maximum} characters`];
   if (Array.isArray(value)) {
     if (key === 'between')
-      return ['out-of-range', `"between" has ${value.length} ends`, 'write exactly two'];
+      return [
+        'out-of-range',
+        `"between" has ${value.length} ${value.length === 1 ? 'end' : 'ends'}`,
+        'write exactly two',
+      ];
     if (key === 'nodes')
       return ['empty-value', 'there is no node', 'list at least one: name, address, overlay'];
     return ['empty-value', `the list "${key}" is empty`, 'write an entry, or remove the key'];

@@ -260,6 +260,7 @@ t.test('with an agent that answers', async (t) => {
     planes: [],
     problems: [],
     contested: [],
+    notes: [],
     repairs: 2,
     lastPass: undefined,
     peers: [

@@ -1,7 +1,7 @@
 /** `down`: removes everything of ours from this kernel, and nothing else. */
 import { rmSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';
-import { workloadEnvFile } from '../../agent/paths.js';
+import { filesOf } from '../../agent/paths.js';
 import { outputOption, runtimeDirOption, socketOption, stateDirOption } from '../options.js';
 
 export function downCommand() {
@@ -40,7 +40,7 @@ Examples:
         import('../exit-codes.js'),
       ]);
       const report = await withRuntime(options, downOnce);
-      rmSync(workloadEnvFile(options), { force: true });
+      for (const file of filesOf(options)) rmSync(file, { force: true });
       await printAnswer(report, { output: options.output, render: renderDown });
       process.exitCode = report.failed.length === 0 ? exitCodes.ok : exitCodes.found;
     });

@@ -23,6 +23,8 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     ),
   ])
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
+  for (const note of report.notes)
+    lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
   if (report.change !== undefined)
     lines.push(
       ...fill(
