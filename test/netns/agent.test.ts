@@ -170,7 +170,7 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
       );
       t.match(
         (await agentA.status()).config.problems[0],
-        /cluster\.yaml:6:\d+: error: .*carrier-pigeon/,
+        /cluster\.yaml:7:\d+: error: .*carrier-pigeon/,
       );
       t.equal(routeDevice(a, '10.64.2.0/24'), 'slv4a');
       t.equal(ping(a, '10.64.2.0'), 0);
