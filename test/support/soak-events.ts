@@ -11,6 +11,7 @@ import { flowName } from './soak-flows.js';
 import type { Random } from './soak-random.js';
 import type { Sketch, SoakNode } from './soak-cluster.js';
 import {
+  alwaysFast,
   clusterText,
   guest,
   linkMtuChoices,
@@ -167,7 +168,8 @@ function linkMtu({ random, sketch }: Draw): SoakEvent {
 }
 
 function labels({ random, sketch }: Draw): SoakEvent {
-  const [node, peer] = twoNodes(random);
+  const node = random.pick(residents.filter((entry) => entry.name !== alwaysFast));
+  const peer = random.pick(residents.filter((entry) => entry !== node));
   const lane = sketch.labels.get(node.name) === 'fast' ? 'slow' : 'fast';
   return {
     kind: 'labels',

@@ -84,7 +84,7 @@ const fastBytes = 1200;
 const fastFromPerSecond = 500;
 const tickMs = 5;
 /** A stream that was held up catches up by so much at once, not by a burst that overflows queues. */
-const catchUpMs = 150;
+const catchUpMs = 60;
 
 /** On the clock that all processes of the machine share. */
 function nowMs(): number {

@@ -76,7 +76,7 @@ export class World {
       async () => {
         for (const node of nodesOf(this.sketch)) {
           const status = await this.status(node).catch(() => undefined);
-          if (status?.config.problems.length === 0) return node.name;
+          if (status?.config.problems.every((line) => !line.includes('error:'))) return node.name;
         }
         return undefined;
       },

@@ -165,7 +165,6 @@ class Soak {
   /** The same streams with nothing happening. */
   async #control(): Promise<string | undefined> {
     const { controlMs, say } = this.#options;
-    const before = await this.#flows.machine();
     const fromMs = nowMs();
     const sentBefore = await this.#flows.sent();
     await sleep(controlMs);
@@ -185,9 +184,12 @@ class Soak {
     return (
       `the control run without any change lost ${lost} of ${sent} packets at ${perSecond}/s ` +
       `(at least ${wanted}/s are wanted); the machine's queues dropped ` +
-      `${after.backlogDrops - before.backlogDrops}, its sockets ` +
-      `${after.socketDrops - before.socketDrops}: too loaded to tell anything about the product\n` +
-      losses.map((loss) => this.#lossText(loss)).join('\n')
+      `${after.backlogDrops - this.#machine!.backlogDrops}, its sockets ` +
+      `${after.socketDrops - this.#machine!.socketDrops}: too loaded to tell anything about the product\n` +
+      losses
+        .slice(0, 12)
+        .map((loss) => this.#lossText(loss))
+        .join('\n')
     );
   }
 
