@@ -58,9 +58,9 @@ export class IptablesGuard implements Guard {
   async probe(): Promise<void> {
     const refusals: string[] = [];
     for (const variant of ['-legacy', ''] as const) {
-      const refusal = await this.#try(variant, 4);
+      const refusal = await this.#try({ variant, family: 4, probe: probes.filter });
       if (refusal === undefined) {
-        const v6 = (await this.#try(variant, 6)) === undefined;
+        const v6 = (await this.#try({ variant, family: 6, probe: probes.filter })) === undefined;
         this.#tools = { variant, families: v6 ? [4, 6] : [4] };
         return;
       }
@@ -159,7 +159,7 @@ export class IptablesGuard implements Guard {
     let refusal = this.#masqueradeRefusals.get(family);
     if (refusal === undefined) {
       const { variant } = this.#tools!;
-      refusal = (await this.#try(variant, family, probes.nat)) ?? '';
+      refusal = (await this.#try({ variant, family, probe: probes.nat })) ?? '';
       this.#masqueradeRefusals.set(family, refusal);
       if (refusal !== '') this.#log(`${noMasquerade}: ${refusal}`);
     }
@@ -188,18 +188,19 @@ export class IptablesGuard implements Guard {
   }
 
   /** Loads and removes a chain that nothing jumps to; the reason when that fails. */
-  async #try(
-    variant: '' | '-legacy',
-    family: Family,
-    { table, rule }: (typeof probes)[IptablesTable] = probes.filter,
-  ): Promise<string | undefined> {
+  async #try(attempt: {
+    readonly variant: '' | '-legacy';
+    readonly family: Family;
+    readonly probe: (typeof probes)[IptablesTable];
+  }): Promise<string | undefined> {
+    const { variant, family, probe } = attempt;
     const tool = toolName({ family, verb: 'restore', variant });
     try {
-      for (const line of [`-A ${probeChain} ${rule}`, `-X ${probeChain}`]) {
+      for (const line of [`-A ${probeChain} ${probe.rule}`, `-X ${probeChain}`]) {
         const { status, stderr } = await runTool({
           argv: restoreArguments(tool),
           netns: this.#netns,
-          input: restoreText(table, [`:${probeChain} - [0:0]`, line]),
+          input: restoreText(probe.table, [`:${probeChain} - [0:0]`, line]),
         });
         if (status !== 0) return `${tool}: ${firstLines(stderr)}`;
       }
