@@ -44,25 +44,42 @@ export interface ApplyReport {
   readonly problems: readonly string[];
 }
 
+/** What is new comes up beside what is old, then takes over, then the old goes. */
+const passes = 3;
+
+/**
+ * Nobody stays to wait for the settle time, so each step of a change follows the one before at
+ * once; without an agent a change of segment is as short as that, and not without loss where peers
+ * change later.
+ */
 export async function applyOnce(options: OneShot): Promise<ApplyReport> {
-  const { node, cluster, runtime } = options;
-  const { plan, difference } = await compare({ node, cluster, kernel: runtime.kernel });
-  const ready = runtime.planOf(plan);
-  await ready.prepare();
-  const result = await applyChanges(runtime.kernel, difference.changes, ready.peers);
-  await ready.settle?.();
-  return {
-    schema: 'selvage.apply/1',
-    node,
-    applied: result.applied.map(plannedChange),
-    failed: result.failed.map((entry) => ({
-      object: plannedChange(entry.change),
-      error: entry.failure.message,
-    })),
-    skipped: result.skipped.map(plannedChange),
-    foreign: planReport(node, plan, difference).foreign,
-    problems: plan.problems,
-  };
+  const { node, runtime } = options;
+  const { kernel } = runtime;
+  const cluster: Cluster = { ...options.cluster, settleMs: 0 };
+  const planner = new Planner(kernel, node);
+  const applied: PlannedChange[] = [];
+  for (let pass = 1; ; pass++) {
+    const { plan, difference } = await compare({ planner, cluster, kernel });
+    const ready = runtime.planOf(plan);
+    await ready.prepare();
+    const result = await applyChanges(kernel, difference.changes, ready.peers);
+    await ready.settle?.();
+    applied.push(...result.applied.map(plannedChange));
+    const stuck = result.failed.length + result.skipped.length > 0;
+    if (!stuck && result.applied.length > 0 && pass < passes) continue;
+    return {
+      schema: 'selvage.apply/1',
+      node,
+      applied,
+      failed: result.failed.map((entry) => ({
+        object: plannedChange(entry.change),
+        error: entry.failure.message,
+      })),
+      skipped: result.skipped.map(plannedChange),
+      foreign: planReport(node, plan, difference).foreign,
+      problems: plan.problems,
+    };
+  }
 }
 
 export interface DownReport {
@@ -96,13 +113,13 @@ export async function downOnce(runtime: NodeRuntime): Promise<DownReport> {
 }
 
 async function compare(options: {
-  readonly node: string;
+  readonly planner: Planner;
   readonly cluster: Cluster;
   readonly kernel: Kernel;
 }): Promise<{ readonly plan: NodePlan; readonly difference: Diff }> {
-  const { node, cluster, kernel } = options;
+  const { planner, cluster, kernel } = options;
   const state = await kernel.dump();
-  const plan = await new Planner(kernel, node).plan(cluster, state);
+  const plan = await planner.plan(cluster, state);
   return {
     plan,
     difference: diff(plan.objects, {
