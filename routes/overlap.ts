@@ -213,9 +213,7 @@ function termsUnderlay(terms: Terms, name: string): readonly InterfaceAddress[] 
   const texts = terms.underlay[name];
   if (texts === undefined) return undefined;
   const parsed = texts.map(tryParseInterfaceAddress);
-  return parsed.every((entry) => typeof entry !== 'string')
-    ? (parsed)
-    : undefined;
+  return parsed.every((entry) => typeof entry !== 'string') ? parsed : undefined;
 }
 
 function sameUnderlay(a: readonly InterfaceAddress[], b: readonly InterfaceAddress[]): boolean {

@@ -49,6 +49,7 @@ export function fromPortable(portable: PortableCluster): Cluster {
     pools: Object.freeze(portable.pools.map(parsePrefix)),
     vxlan: Object.freeze({ ...portable.vxlan }),
     ...(portable.masquerade === undefined ? {} : { masquerade: settled(portable.masquerade) }),
+    ...(portable.settleMs === undefined ? {} : { settleMs: portable.settleMs }),
     zones: new Map([...portable.zones].map(([name, zone]) => [name, settled(zone)])),
     links: settled(portable.links),
     rules: settled(portable.rules),
@@ -72,6 +73,7 @@ function buildNode(node: PortableNode, shared: SharedWords): ClusterNode {
     mtu: node.mtu,
     accepts: isEmpty(accepts) ? noAccepts : settled(accepts),
     withdrawn: node.withdrawn,
+    ...(node.sends === undefined ? {} : { sends: settled(node.sends) }),
     ...(node.masquerade === undefined ? {} : { masquerade: node.masquerade }),
     ...(source === undefined
       ? {}

@@ -21,7 +21,7 @@ import { Planner } from '../../src/agent/planner.js';
 import type { NodePlan } from '../../src/agent/planner.js';
 import type { FakeKernel } from '../../tunnel/fake-kernel.js';
 import { createFakeKernel } from '../../tunnel/fake-kernel.js';
-import type { Kernel, OwnLink, RouteObject } from '../../tunnel/kernel.js';
+import type { Kernel, RouteObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import { arbitraryCluster, sketchCluster, sketchNode } from '../support/cluster-builder.js';
 import { matchGolden } from '../support/golden.js';
@@ -349,7 +349,7 @@ t.test(
     const kernel = kernelOf(hybrid, 'a');
     await converge(kernel, hybrid, 'a');
     const [link] = (await kernel.dump()).links.filter((entry) => entry.kind === 'vxlan');
-    kernel.outside([{ verb: 'set', object: { ...link!, extra: ['gbp'] } as OwnLink }]);
+    kernel.outside([{ verb: 'set', object: { ...link!, extra: ['gbp'] } }]);
     const { changes } = await planAndDiff(kernel, hybrid, 'a');
     const device = changes.find((change) => change.key === 'link slv4a');
     t.match(device, { kind: 'update', attributes: ['extra'], recreate: true });
