@@ -235,8 +235,9 @@ export const overlaySchema = z.strictObject({
     .min(settleSecondsRange.min)
     .max(settleSecondsRange.max)
     .describe(
-      'How long this file takes to reach all nodes, at most. After a change nodes accept the new ' +
-        'at once, send it after this time, and stop accepting the old after twice of it. ' +
+      'At least twice the time that this file takes to reach all nodes, in seconds. After a change ' +
+        'nodes accept the new at once, send it after this time, and stop accepting the old after ' +
+        'twice of it. ' +
         `Default ${defaultSettleMs / 1000}.`,
     )
     .optional(),
