@@ -17,7 +17,7 @@ import { self, selfAddress, vxlanFleet } from './fleet.js';
 import { figure, heading } from './report.js';
 
 const peers = 10_000;
-const rounds = 3;
+const rounds = 7;
 
 export async function benchKernel(): Promise<void> {
   heading(`Kernel: ${peers.toLocaleString('en-US')} VXLAN peers, three objects each`);
