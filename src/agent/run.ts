@@ -1,12 +1,14 @@
 /** `selvage agent`: starts the agent of this node and stays until a signal ends it. */
 import pino from 'pino';
+import type { Logger } from 'pino';
 import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
 import { downOnce } from './one-shot.js';
+import { lockNamespace } from './namespace-lock.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
-import { lastGoodFile } from './paths.js';
+import { agentSocket, lastGoodFile } from './paths.js';
 import { UnknownNodeError } from './planner.js';
 
 export interface RunOptions extends AgentPaths {
@@ -21,6 +23,20 @@ export interface RunOptions extends AgentPaths {
 /** Resolves when a signal has ended the agent in an orderly way. */
 export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
+  const { socket = agentSocket(options) } = options;
+  // Before anything is written, the files of the state directory included.
+  const lock = await lockNamespace({ command: 'agent', node: options.node, socket });
+  try {
+    await runAlone(options, { log, socket });
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runAlone(
+  options: RunOptions,
+  { log, socket }: { readonly log: Logger; readonly socket: string },
+): Promise<void> {
   const store = await withLastGood(await openFileStore(options.configPath), {
     path: lastGoodFile(options),
   });
@@ -40,7 +56,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
     runtime,
     paths: options,
     configFile: options.configPath,
-    socket: options.socket,
+    socket,
     log,
   });
   await agent.start();
@@ -50,7 +66,10 @@ export async function runAgent(options: RunOptions): Promise<void> {
   });
   log.info({ signal }, 'stopping');
   await agent.stop();
-  if (!options.flushOnExit) return;
+  if (options.flushOnExit) await flush(options, log);
+}
+
+async function flush(options: RunOptions, log: Logger): Promise<void> {
   const again = await openRuntime({ paths: options, log });
   const report = await downOnce(again);
   again.kernel.close();

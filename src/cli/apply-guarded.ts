@@ -71,8 +71,8 @@ async function applyHere(options: GuardedApply, request: ChangeRequest): Promise
     isDefault: options.nodeIsDefault,
   }).name;
   const { changeOnce } = await import('../agent/change-once.js');
-  return withRuntime(options, async (runtime) => {
-    const { config: configFile, socket } = options;
+  const { config: configFile, socket } = options;
+  return withRuntime({ ...options, command: 'apply', answersOn: socket }, async (runtime) => {
     const once = await changeOnce(
       { node, configFile, paths: options, socket, runtime, log: remark },
       request,

@@ -38,6 +38,7 @@ export const knownErrors: Readonly<Record<string, ExitCode>> = {
   KernelError: exitCodes.unable,
   LabError: exitCodes.unable,
   SocketTakenError: exitCodes.unable,
+  NamespaceTakenError: exitCodes.unable,
   ChangeRefused: exitCodes.unable,
   DamagedFileError: exitCodes.unable,
 };

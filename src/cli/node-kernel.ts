@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { nativeAddonProblem } from '../../tunnel/native/addon.js';
 import type { NodeRuntime } from '../agent/node-runtime.js';
+import { lockNamespace } from '../agent/namespace-lock.js';
 import { openNodeKernel, openRuntime } from '../agent/open.js';
 import type { AgentPaths } from '../agent/paths.js';
 import type { Kernel } from '../../tunnel/kernel.js';
@@ -17,11 +18,35 @@ export async function withKernel<T>(work: (kernel: Kernel) => Promise<T>): Promi
   }
 }
 
+export interface WriterOptions extends AgentPaths {
+  /** Who writes, for others that want to. */
+  readonly command: 'apply' | 'down' | 'rollback';
+  /** Where it answers meanwhile, if it does. */
+  readonly answersOn?: string;
+}
+
+/** Alone in this network namespace: an agent there, whatever its socket, would undo the work. */
 export async function withRuntime<T>(
-  paths: AgentPaths,
+  options: WriterOptions,
   work: (runtime: NodeRuntime) => Promise<T>,
 ): Promise<T> {
   requireKernelAccess();
+  const { command, answersOn } = options;
+  const lock = await lockNamespace({
+    command,
+    ...(answersOn === undefined ? {} : { socket: answersOn }),
+  });
+  try {
+    return await withOpenRuntime(options, work);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function withOpenRuntime<T>(
+  paths: AgentPaths,
+  work: (runtime: NodeRuntime) => Promise<T>,
+): Promise<T> {
   const { pino } = await import('pino');
   // Standard output is for the answer.
   const log = pino({ level: 'warn' }, pino.destination(2));

@@ -13,7 +13,9 @@ export interface RollbackOptions {
 export async function rollbackHere(
   options: RollbackOptions,
 ): Promise<Pick<ChangeRecord, 'schema' | 'state' | 'file' | 'startedAt'>> {
-  const record = await withRuntime(options, (runtime) => rollbackOnce({ paths: options, runtime }));
+  const record = await withRuntime({ ...options, command: 'rollback' }, (runtime) =>
+    rollbackOnce({ paths: options, runtime }),
+  );
   if (record === undefined)
     throw unableFailure(
       `there is no pending change to roll back: no agent answers at ${options.socket}, and ${options.stateDir} has none on record`,

@@ -66,10 +66,29 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
   await t.test('only root may talk to it, and a second agent is refused', async (t) => {
     const mode = a.run('stat', ['-c', '%a %n', agentA.socket]).split(' ')[0];
     t.equal(mode, '600');
-    const second = folder.start(a, 'a');
-    const code = await new Promise((resolve) => second.process.once('exit', resolve));
-    t.not(code, 0);
-    t.match(second.log().join('\n'), /another agent answers on/);
+    // Whatever directories and node it is given: the namespace has a writer already.
+    const elsewhere = new AgentFolder(t, yaml('vxlan'));
+    for (const [files, node] of [
+      [folder, 'a'],
+      [elsewhere, 'a'],
+      [elsewhere, 'b'],
+    ] as const) {
+      const second = files.start(a, node);
+      t.equal(await new Promise((resolve) => second.process.once('exit', resolve)), 3);
+      t.match(
+        second.log().join('\n'),
+        `selvage: another agent (pid ${agentA.process.pid}, node a) is at work in this network namespace and answers on ${agentA.socket}: stop it first, or ask it with --socket ${agentA.socket}`,
+      );
+    }
+    // Nor does a command that would work by itself, finding no agent where it asks.
+    const [program, ...rest] = selvageProgram();
+    for (const command of ['apply', 'down']) {
+      const files = elsewhere.options('a').slice(command === 'apply' ? 0 : 4);
+      const asked = a.tryRun(program!, [...rest, command, ...files]);
+      t.equal(asked.status, 3, asked.stdout);
+      t.match(asked.stderr, `--socket ${agentA.socket}`);
+    }
+    t.equal(footprint(a), settled);
     await agentA.ready();
   });
 

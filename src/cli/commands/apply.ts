@@ -125,7 +125,7 @@ async function applyHere(options: {
     option: '--node',
     isDefault: options.nodeIsDefault,
   }).name;
-  return withRuntime(options, async (runtime) => {
+  return withRuntime({ ...options, command: 'apply' }, async (runtime) => {
     const { kernel } = runtime;
     const plan = await planOnce({ node, cluster, kernel, sshClient: sshClient() });
     if (!options.allowManagementCut) refuseCuts(options.config, plan.managementCuts ?? []);

@@ -39,7 +39,7 @@ Examples:
         import('../render/changes.js'),
         import('../exit-codes.js'),
       ]);
-      const report = await withRuntime(options, downOnce);
+      const report = await withRuntime({ ...options, command: 'down' }, downOnce);
       for (const file of filesOf(options)) rmSync(file, { force: true });
       await printAnswer(report, { output: options.output, render: renderDown });
       process.exitCode = report.failed.length === 0 ? exitCodes.ok : exitCodes.found;
