@@ -201,6 +201,28 @@ export interface LocalFacts {
   readonly nics: Readonly<Partial<Record<Family, Nic>>>;
   /** The kernel's own routes to other nodes' underlay addresses, by address text. */
   readonly underlayRoutes: ReadonlyMap<string, UnderlayRoute>;
+  /** What the agent's own probes have found; absent: it sends none. */
+  readonly probes?: ProbeResults;
+}
+
+/** What probes of the paths to other nodes have found so far; a path without a fault is left out. */
+export interface ProbeResults {
+  /** `observe`: told, and not acted on. `drive`: `auto` avoids what the probes found lost. */
+  readonly policy: 'observe' | 'drive';
+  /** By node name. */
+  readonly peers: ReadonlyMap<string, PeerProbes>;
+}
+
+export interface PeerProbes {
+  /** Ways that lose what is sent to this peer, as the peer itself confirmed; why, in words. */
+  readonly lost: Readonly<Partial<Record<CarriageKey, string>>>;
+  /** Largest IP packet in bytes that crosses the underlay to it, where that is less than believed. */
+  readonly pathMtu: Readonly<Partial<Record<Family, MeasuredMtu>>>;
+}
+
+export interface MeasuredMtu {
+  readonly bytes: number;
+  readonly text: string;
 }
 
 export interface Nic {

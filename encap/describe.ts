@@ -119,6 +119,8 @@ export function describeExclusion(exclusion: Exclusion, pair: PairNames): string
         : `${pair[exclusion.end]} does it in userspace only, which auto passes over`;
     case 'mtu':
       return `only ${exclusion.mtu} bytes would be left, below ${exclusion.minimum}`;
+    case 'probe':
+      return `probes: ${exclusion.text}`;
   }
 }
 
@@ -159,6 +161,7 @@ function describeLimit(limit: MtuLimit): string {
     link: 'link',
     'inter-region': 'between regions',
     external: 'to another provider',
+    measured: 'measured by probes',
   } as const;
   const { because } = limit;
   const why =
@@ -166,7 +169,9 @@ function describeLimit(limit: MtuLimit): string {
       ? ''
       : 'mark' in because
         ? `: ${describeFact(because)}`
-        : `: ${because.note ?? describeLink(because)}`;
+        : 'ends' in because
+          ? `: ${because.note ?? describeLink(because)}`
+          : `: ${because.text}`;
   return `${names[limit.what]} ${limit.bytes}${why}`;
 }
 
@@ -220,12 +225,18 @@ function candidateLines(candidate: Candidate, step: StepNamed<'feasible'>): read
       ...candidate.exclusions.map(
         (exclusion) => `    against: ${describeExclusion(exclusion, pair)}`,
       ),
+      ...unheededLine(candidate),
     ];
-  if (candidate.exclusions.length === 0) return [`· ${name}: possible, but costs more`];
+  if (candidate.exclusions.length === 0)
+    return [`· ${name}: possible, but costs more`, ...unheededLine(candidate)];
   return [
     `✗ ${name}: excluded`,
     ...candidate.exclusions.map((exclusion) => `    ${describeExclusion(exclusion, pair)}`),
   ];
+}
+
+function unheededLine({ unheeded }: Candidate): readonly string[] {
+  return unheeded === undefined ? [] : [`    probes, not acted on: ${unheeded}`];
 }
 
 function nextHopSummary(step: StepNamed<'next-hop'>): string {

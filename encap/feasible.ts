@@ -3,7 +3,7 @@
  * against it, and the facts that speak for it.
  */
 import type { Family } from './address.js';
-import type { Cluster, LocalFacts, Rule } from './cluster.js';
+import type { Cluster, LocalFacts, PeerProbes, ProbeResults, Rule } from './cluster.js';
 import type { Carriage, Plane, RuleResult } from './mode.js';
 import { carriageKey } from './mode.js';
 import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes, overheadItems } from './mtu.js';
@@ -65,7 +65,7 @@ export class AssessmentMemo {
     const { to, rule, inner } = question;
     let kinds = this.#byRule.get(rule);
     if (kinds === undefined) this.#byRule.set(rule, (kinds = new Map<string, Assessment>()));
-    const key = `${to.kind} ${inner} ${wayKey(ways[4])} ${wayKey(ways[6])}`;
+    const key = `${to.kind} ${inner} ${wayKey(ways[4])} ${wayKey(ways[6])}${probesKey(question)}`;
     let known = kinds.get(key);
     if (known === undefined) kinds.set(key, (known = work()));
     return known;
@@ -78,12 +78,52 @@ export function assessAll(question: FeasibleQuestion, memo?: AssessmentMemo): As
     const candidates = shapes[question.inner].map((carriage) =>
       assess(question, carriage, ways[carriage.outer]),
     );
-    const feasible = candidates.find((candidate) => candidate.exclusions.length === 0);
+    const heeded = heedProbes(candidates, question);
+    const feasible = heeded.find((candidate) => candidate.exclusions.length === 0);
     const forced = feasible === undefined && question.rule?.force === true;
-    const chosen = feasible ?? (forced ? candidates.find(forceable) : undefined);
-    return { candidates, chosen, forced: forced && chosen !== undefined };
+    const chosen = feasible ?? (forced ? heeded.find(forceable) : undefined);
+    return { candidates: heeded, chosen, forced: forced && chosen !== undefined };
   };
   return memo === undefined ? work() : memo.get(question, ways, work);
+}
+
+/**
+ * Probes choose among what `auto` leaves open, and never take the last way: a path that seems to
+ * lose everything is still better than none, and the model may be right where the probes are not.
+ */
+function heedProbes(
+  candidates: readonly Candidate[],
+  question: FeasibleQuestion,
+): readonly Candidate[] {
+  const { lost, policy } = ownProbes(question) ?? { lost: {}, policy: 'observe' };
+  const textOf = ({ carriage }: Candidate): string | undefined => lost[carriageKey(carriage)];
+  const open = candidates.filter((candidate) => candidate.exclusions.length === 0);
+  const heed =
+    policy === 'drive' &&
+    question.wanted === 'auto' &&
+    open.some((candidate) => textOf(candidate) === undefined);
+  return candidates.map((candidate) => {
+    const text = textOf(candidate);
+    if (text === undefined) return candidate;
+    return heed
+      ? { ...candidate, exclusions: [...candidate.exclusions, { code: 'probe', text }] }
+      : { ...candidate, unheeded: text };
+  });
+}
+
+/** What the sender's own probes say of the peer. */
+function ownProbes(
+  question: FeasibleQuestion,
+): (PeerProbes & Pick<ProbeResults, 'policy'>) | undefined {
+  const { local, from, to } = question;
+  if (local?.probes === undefined || local.node !== from.node.name) return undefined;
+  const peer = local.probes.peers.get(to.node.name);
+  return peer === undefined ? undefined : { ...peer, policy: local.probes.policy };
+}
+
+function probesKey(question: FeasibleQuestion): string {
+  const probes = ownProbes(question);
+  return probes === undefined ? '' : ` ${JSON.stringify(probes)}`;
 }
 
 /** `force` overrides beliefs, not what no packet can do: have no address, or no receiver. */

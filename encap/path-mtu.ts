@@ -1,7 +1,7 @@
 /**
  * The largest packet that the underlay carries between two nodes, and everything that limits it.
  */
-import type { Cluster, LocalFacts } from './cluster.js';
+import type { Cluster, LocalFacts, PeerProbes } from './cluster.js';
 import type { Family } from './address.js';
 import type { PathMtu } from './mtu.js';
 import type { Site } from './relation.js';
@@ -40,7 +40,20 @@ export function pathLimits(context: PathContext, ends: PathEnds): readonly MtuLi
     if (inter !== undefined)
       limits.push({ what: 'inter-region', bytes: inter.bytes, because: inter.fact });
   }
+  const measured = drivingProbes(context, ends)?.pathMtu[ends.family];
+  if (measured !== undefined)
+    limits.push({ what: 'measured', bytes: measured.bytes, because: measured });
   return limits;
+}
+
+/** What the sender's own probes say of the peer, if they may change anything. */
+function drivingProbes(
+  context: PathContext,
+  { from, to }: Pick<PathEnds, 'from' | 'to'>,
+): PeerProbes | undefined {
+  const { local } = context;
+  if (local?.probes?.policy !== 'drive' || local.node !== from.node.name) return undefined;
+  return local.probes.peers.get(to.node.name);
 }
 
 export function pathMtu(limits: readonly MtuLimit[]): PathMtu {

@@ -3,7 +3,7 @@
  * explanation is the execution read aloud and cannot disagree with it.
  */
 import type { Address, Family } from './address.js';
-import type { Link, Rule } from './cluster.js';
+import type { Link, MeasuredMtu, Rule } from './cluster.js';
 import type { Carriage, Mode, Plane, RuleResult } from './mode.js';
 import type { InnerMtu, OverheadItem, PathMtu } from './mtu.js';
 import type { Prefix } from './prefix.js';
@@ -50,7 +50,9 @@ export type Exclusion =
   /** The remote address is a public one, and no link allows that. */
   | { readonly code: 'public' }
   | { readonly code: 'accepts'; readonly end: End; readonly plane: Plane }
-  | { readonly code: 'mtu'; readonly mtu: number; readonly minimum: number };
+  | { readonly code: 'mtu'; readonly mtu: number; readonly minimum: number }
+  /** Our own probes are lost on this way; only `auto` heeds it, and only while another way is left. */
+  | { readonly code: 'probe'; readonly text: string };
 
 export interface Candidate {
   readonly carriage: Carriage;
@@ -61,15 +63,17 @@ export interface Candidate {
   readonly exclusions: readonly Exclusion[];
   /** The facts that speak for it. */
   readonly facts: readonly Fact[];
+  /** What probes found against it and nobody acts on: they only observe, or no other way is left. */
+  readonly unheeded?: string;
   readonly adjacent: boolean;
   /** Undefined where the ends have no address of the outer family. */
   readonly ledger: MtuLedger | undefined;
 }
 
 export interface MtuLimit {
-  readonly what: 'own-nic' | 'peer-nic' | 'link' | 'inter-region' | 'external';
+  readonly what: 'own-nic' | 'peer-nic' | 'link' | 'inter-region' | 'external' | 'measured';
   readonly bytes: number;
-  readonly because: Fact | Link | undefined;
+  readonly because: Fact | Link | MeasuredMtu | undefined;
 }
 
 export interface MtuLedger {

@@ -111,7 +111,7 @@ export class Rib {
 
   #count(decision: Decision, by: 1 | -1): void {
     for (const candidate of stepOf(decision, 'feasible')?.candidates ?? []) {
-      const open = candidate.exclusions.every((exclusion) => exclusion.code === 'rule');
+      const open = candidate.exclusions.every(({ code }) => code === 'rule' || code === 'probe');
       const chosen = candidate === stepOf(decision, 'feasible')?.chosen;
       if (!open && !chosen) continue;
       const key = carriageKey(candidate.carriage);
