@@ -11,7 +11,7 @@ import { v4Compatible } from '../encap/address.js';
 import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
 import type { Carriage } from '../encap/mode.js';
-import { overheadBytes } from '../encap/mtu.js';
+import { minimumIpv6Mtu, overheadBytes } from '../encap/mtu.js';
 import type { Decision } from '../encap/trail.js';
 import type {
   KernelObject,
@@ -142,8 +142,8 @@ class Builder {
     const nic = local.nics[carriage.outer];
     const source = underlayAddress(self, carriage.outer)?.address;
     if (nic === undefined || source === undefined) return;
-    const mtu = nic.mtu - overheadBytes(carriage);
     const kind = kindFor(carriage);
+    const mtu = deviceMtu(kind, nic.mtu - overheadBytes(carriage));
     if (kinds.has(kind)) {
       this.#links(carriage, { name, kind, mtu, nic: nic.name, source });
     } else if (kind === 'ipip') {
@@ -174,7 +174,7 @@ class Builder {
 
   #receiver(link: OwnLink): void {
     this.#add(link);
-    this.#deviceAddresses(link.name, link.kind);
+    this.#deviceAddresses(link);
     this.#add({
       type: 'sysctl',
       path: `net/ipv4/conf/${link.name}/rp_filter`,
@@ -219,11 +219,19 @@ class Builder {
    * Without an IPv4 address a receive device drops asymmetric arrivals even under the loose
    * reverse-path filter, so every device carries the tunnel addresses of both families.
    */
-  #deviceAddresses(device: string, kind: OwnLink['kind']): void {
+  #deviceAddresses({ name: device, kind, mtu }: OwnLink): void {
     for (const family of [4, 6] as const) {
       if (family === 6 && kind === 'ipip') continue;
       const address = tunnelAddress(this.#input.self, family);
       if (address === undefined) continue;
+      if (family === 6 && mtu < minimumIpv6Mtu) {
+        // The kernel has no IPv6 on such a device, and no IPv6 packet could cross it either.
+        if (kind === 'vxlan')
+          this.#notices.push(
+            `${device} has room for ${mtu} bytes, and IPv6 needs ${minimumIpv6Mtu} (RFC 8200): it carries IPv4 alone; with ${minimumIpv6Mtu - mtu} bytes more on the NIC it would carry both`,
+          );
+        continue;
+      }
       this.#addresses.add(address.text);
       this.#add({
         type: 'address',
@@ -346,6 +354,15 @@ class Builder {
     this.#objects.set(key, object);
     if (peer !== undefined) this.#peers.set(key, peer);
   }
+}
+
+/**
+ * What the device lets through at most; what a path carries is on its route. Under 1280 bytes the
+ * kernel takes IPv6 off a device. Not so for vxlan: it refuses one that is larger than its NIC has
+ * room for (`vxlan_change_mtu`), where no IPv6 packet fits in any case.
+ */
+function deviceMtu(kind: OwnLink['kind'], room: number): number {
+  return kind === 'vxlan' || kind === 'ipip' ? room : Math.max(room, minimumIpv6Mtu);
 }
 
 /** The device of a carriage in the first slot. */

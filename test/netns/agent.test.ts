@@ -134,6 +134,36 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
     t.equal(ping(a, 'fd64:0:0:2::'), 0);
   });
 
+  await t.test(
+    'a NIC too small for IPv6 in VXLAN still carries IPv4, and grows again',
+    async (t) => {
+      a.ip('link set eth0 mtu 1280');
+      await eventually(
+        async () => {
+          const { ready, notes } = await agentA.status();
+          return ready && notes.some((note) => note.startsWith('slv4a has room for 1230 bytes'));
+        },
+        () => `not ready:\n${footprint(a)}`,
+      );
+      t.match(footprint(a), /10.64.2.0\/24[^\n]* mtu 1230/);
+      t.equal(ping(a, '10.64.2.0', '-M', 'do', '-s', String(1230 - 28)), 0);
+      const status = await agentA.status();
+      t.same(
+        status.peers.map(({ prefix, verdict, mtu, state }) => [prefix, verdict, mtu, state]),
+        [
+          ['10.64.2.0/24', 'forward', 1230, 'ok'],
+          // 1230 bytes are too few, and there is no IPv6 underlay to go natively on.
+          ['fd64:0:0:2::/64', 'unreachable', undefined, 'ok'],
+        ],
+      );
+      a.ip('link set eth0 mtu 1500');
+      await eventually(
+        () => footprint(a) === settled,
+        () => `it does not grow again:\n${footprint(a)}\nwanted:\n${settled}`,
+      );
+    },
+  );
+
   await t.test('edited guard rules are put back', async (t) => {
     const rules = (): string => a.run('nft', ['-s', 'list', 'table', 'inet', 'selvage_guard']);
     const wanted = rules();
