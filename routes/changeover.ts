@@ -3,14 +3,19 @@
  * accepted and not yet be sent.
  *
  * Nodes learn of a change at slightly different moments, at most half a settle time apart. So each
- * node first accepts the new and goes on sending the old (`prepare`); one settle time later every
+ * node first accepts the new and goes on sending the old (`ready`); one settle time later every
  * peer accepts the new, and it sends that (`switched`); after one more no peer sends the old, and
- * it stops accepting it. Peer b got the file a little later than a:
+ * it stops accepting it. Peer b got the file a little later than a; `▒` is the time that the kernel
+ * takes to be given what was decided:
  *
- *     a   accepts old+new ────────┬──────────────────────┤ new only
- *         sends old               └ sends new
- *       b    accepts old+new ────────┬──────────────────────┤
- *            sends old               └ sends new
+ *     a ▒▒▒ accepts old+new ────────▒▒▒──────────────────────▒▒▒ new only
+ *           sends old                  sends new
+ *        b ▒▒▒ accepts old+new ────────▒▒▒──────────────────────▒▒▒
+ *              sends old                  sends new
+ *
+ * Settle times count from the end of the pass that did the step, not from the decision to do it:
+ * with thousands of peers or on a slow machine applying takes long, and takes the peers as long, so
+ * what is done here is the measure of what is done there.
  *
  * Everything follows from the list of what was asked for since when, so a restart half-way goes on
  * where it was. Only what peers must agree on is in it; a change of anything else is in force at once.
@@ -32,10 +37,14 @@ export interface Terms {
   readonly underlay: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The terms that a configuration asked for, and when it was first seen. */
+/** The terms that a configuration asked for, and how far they are; times are monotonic. */
 export interface TermsSince {
-  /** On the machine's monotonic clock. */
+  /** When they were first asked for. */
   readonly sinceMs: number;
+  /** When all that they ask to be received had been given to the kernel. */
+  readonly readyMs?: number | undefined;
+  /** When all that is sent by them had been given to the kernel, and what it takes stood. */
+  readonly switchedMs?: number | undefined;
   readonly terms: Terms;
 }
 
@@ -58,11 +67,11 @@ export function vxlanKey(id: VxlanId): string {
 }
 
 /**
- * Without what no peer can be sending any more: terms that stood here for two settle times have
- * stood for one at every peer.
+ * Without what no peer can be sending any more: terms that were switched to a settle time ago have
+ * been switched to by every peer.
  */
 export function pruned(history: TermsHistory, clock: ChangeoverClock): TermsHistory {
-  return history.slice(lastThatStood(history, { ...clock, forMs: 2 * clock.settleMs }));
+  return history.slice(lastThatStood(history, clock, ({ switchedMs }) => switchedMs));
 }
 
 /**
@@ -74,18 +83,50 @@ export function sendingTerms(history: TermsHistory, clock: ChangeoverClock): Ter
 }
 
 function sendingIndex(history: TermsHistory, clock: ChangeoverClock): number {
-  return lastThatStood(history, { ...clock, forMs: clock.settleMs });
+  return lastThatStood(history, clock, ({ readyMs }) => readyMs);
 }
 
 function lastThatStood(
   history: TermsHistory,
-  { nowMs, forMs }: { readonly nowMs: number; readonly forMs: number },
+  { nowMs, settleMs }: ChangeoverClock,
+  from: (entry: TermsSince) => number | undefined,
 ): number {
   for (let i = history.length - 1; i > 0; i--) {
+    const startMs = from(history[i]!);
     const endMs = history[i + 1]?.sinceMs ?? nowMs;
-    if (endMs - history[i]!.sinceMs >= forMs) return i;
+    if (startMs !== undefined && endMs - startMs >= settleMs) return i;
   }
   return 0;
+}
+
+/** What became of a pass whose plan was made with this history. */
+export interface AppliedPass {
+  readonly history: TermsHistory;
+  /** When the plan was made, which is what it sent by. */
+  readonly planned: ChangeoverClock;
+  readonly endedMs: number;
+  /** Is anything missing that the change needs, so that the old must stay? */
+  readonly incomplete: boolean;
+}
+
+/**
+ * Notes what a pass has done. A device of ours that cannot be made does not keep us from sending:
+ * that needs the peers' devices, and ours only say how long applying takes. But the old stays
+ * until it is there, as the peers may have the same trouble.
+ */
+export function afterPass(pass: AppliedPass): TermsHistory {
+  const { history, planned, endedMs, incomplete } = pass;
+  const sending = sendingIndex(history, planned);
+  let changed = false;
+  const next = history.map((entry, i): TermsSince => {
+    if (i === 0) return entry;
+    const readyMs = entry.readyMs ?? endedMs;
+    const switchedMs = entry.switchedMs ?? (i === sending && !incomplete ? endedMs : undefined);
+    if (readyMs === entry.readyMs && switchedMs === entry.switchedMs) return entry;
+    changed = true;
+    return { ...entry, readyMs, ...(switchedMs === undefined ? {} : { switchedMs }) };
+  });
+  return changed ? next : history;
 }
 
 /** May packets of this carriage be sent, as far as the modes are concerned? */
@@ -103,11 +144,12 @@ export function isSwitching(history: TermsHistory, clock: ChangeoverClock): bool
   return sendingIndex(history, clock) < history.length - 1;
 }
 
-/** When the next step is due; undefined when nothing is under way. */
+/** When the next step is due; undefined when nothing is under way, or when a pass has to end first. */
 export function nextStepMs(history: TermsHistory, clock: ChangeoverClock): number | undefined {
   const due = history
     .slice(1)
-    .flatMap(({ sinceMs }) => [sinceMs + clock.settleMs, sinceMs + 2 * clock.settleMs])
+    .flatMap(({ readyMs, switchedMs }) => [readyMs, switchedMs])
+    .flatMap((fromMs) => (fromMs === undefined ? [] : [fromMs + clock.settleMs]))
     .filter((atMs) => atMs > clock.nowMs);
   return due.length === 0 ? undefined : Math.min(...due);
 }
@@ -125,6 +167,30 @@ export function admittedVxlan(history: TermsHistory, wanted: VxlanId): VxlanId {
 }
 
 /**
+ * The history without segments that were never sent by and whose device could not be made in a
+ * settle time, as where somebody else has the port, if another segment is wanted in their place.
+ */
+export function withoutUnmade(
+  history: TermsHistory,
+  now: {
+    readonly wanted: VxlanId;
+    /** Keys of the segments whose devices are there. */
+    readonly present: ReadonlySet<string>;
+    readonly clock: ChangeoverClock;
+  },
+): TermsHistory {
+  const { wanted, present, clock } = now;
+  const useless = history.filter(
+    ({ sinceMs, terms }, i) =>
+      i > 0 &&
+      vxlanKey(terms.vxlan) !== vxlanKey(wanted) &&
+      !present.has(vxlanKey(terms.vxlan)) &&
+      clock.nowMs - sinceMs > clock.settleMs,
+  );
+  return useless.length === 0 ? history : history.filter((entry) => !useless.includes(entry));
+}
+
+/**
  * The history with these terms as what is asked for now; the same when nothing is new. Nodes that
  * come or go have nobody to agree with about their past, so they make no new entry.
  */
@@ -139,9 +205,7 @@ export function withTerms(
   const sameNodes =
     names.length === Object.keys(last.terms.underlay).length &&
     names.every((name) => last.terms.underlay[name] !== undefined);
-  return sameNodes
-    ? history
-    : [...history.slice(0, -1), { sinceMs: last.sinceMs, terms: next.terms }];
+  return sameNodes ? history : [...history.slice(0, -1), { ...last, terms: next.terms }];
 }
 
 function agree(a: Terms, b: Terms): boolean {

@@ -108,6 +108,11 @@ export function underlayTerms(cluster: Cluster): Terms['underlay'] {
   return found;
 }
 
+/** Keys of the segments that some device of ours stands for. */
+export function segmentsInKernel(state: KernelState): ReadonlySet<string> {
+  return new Set(occupiedVxlan(state).map(({ key }) => key));
+}
+
 /** The segment that our own devices stand for, where only the kernel can still tell. */
 export function vxlanInKernel(state: KernelState): VxlanId | undefined {
   const link = state.links.find((entry) => isOwnLink(entry) && entry.kind === 'vxlan');

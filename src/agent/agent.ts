@@ -51,6 +51,8 @@ export class Agent {
   #server: ControlServer | undefined;
   #guardWatch: { close(): void } | undefined;
   #plan: NodePlan | undefined;
+  /** The pass that is under way has made its plan. */
+  #planned = false;
   #nextStep: NodeJS.Timeout | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
   /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
@@ -78,7 +80,7 @@ export class Agent {
         const plan = await this.#planner.plan(cluster, state);
         this.#samePlan = plan === this.#plan;
         this.#plan = plan;
-        this.#armNextStep(plan.nextStepMs);
+        this.#planned = true;
         return runtime.planOf(plan);
       },
       onPass: (report) => this.#onPass(report),
@@ -142,7 +144,16 @@ export class Agent {
   }
 
   /** A change that is under way goes on by itself when its settle time is over. */
-  #armNextStep(atMs: number | undefined): void {
+  #takeStep(report: PassReport): void {
+    const plan = this.#planned ? this.#plan : undefined;
+    this.#planned = false;
+    if (plan === undefined || report.error !== undefined) return;
+    const unmade = [
+      ...report.failed.map(({ change }) => change.key),
+      ...report.skipped.map(({ key }) => key),
+      ...report.foreign.map(({ key }) => key),
+    ];
+    const atMs = this.#planner.applied(plan, { unmade });
     clearTimeout(this.#nextStep);
     if (atMs === undefined) return;
     this.#nextStep = setTimeout(
@@ -153,6 +164,7 @@ export class Agent {
 
   #onPass(report: PassReport): void {
     const { log } = this.#options;
+    this.#takeStep(report);
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
     const wasWell = before !== undefined && before.error === undefined;

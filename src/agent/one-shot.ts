@@ -64,9 +64,15 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
     await ready.prepare();
     const result = await applyChanges(kernel, difference.changes, ready.peers);
     await ready.settle?.();
+    const undone = [...result.failed.map(({ change }) => change), ...result.skipped];
+    planner.applied(plan, {
+      unmade: [...undone, ...difference.foreign].map(({ key }) => key),
+    });
     applied.push(...result.applied.map(plannedChange));
-    const stuck = result.failed.length + result.skipped.length > 0;
-    if (!stuck && result.applied.length > 0 && pass < passes) continue;
+    // A peer that cannot be programmed keeps nobody else from going on.
+    const underWay = planner.remembered().length > 1;
+    const goesOn = underWay || (undone.length === 0 && result.applied.length > 0);
+    if (goesOn && pass < passes) continue;
     return {
       schema: 'selvage.apply/1',
       node,

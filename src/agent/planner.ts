@@ -9,6 +9,7 @@ import { stepOf } from '../../encap/trail.js';
 import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
 import {
   admittedVxlan,
+  afterPass,
   defaultSettleMs,
   isSwitching,
   mayBeSent,
@@ -16,12 +17,13 @@ import {
   pruned,
   vxlanKey,
   withTerms,
+  withoutUnmade,
 } from '../../routes/changeover.js';
 import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import { desiredState } from '../../routes/desired.js';
 import { holdBack } from '../../routes/hold.js';
-import { isOwnLink } from '../../routes/ownership.js';
-import { overlapOf, underlayTerms, vxlanInKernel } from '../../routes/overlap.js';
+import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
+import { overlapOf, segmentsInKernel, underlayTerms, vxlanInKernel } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
 import { askable } from '../../routes/receive.js';
 import { Rib } from '../../routes/rib.js';
@@ -46,8 +48,11 @@ export interface NodePlan {
   readonly problems: readonly string[];
   /** True and worth knowing, but nothing that is wrong. */
   readonly notes: readonly string[];
-  /** When a change that is under way takes its next step, on the clock of the planner. */
-  readonly nextStepMs: number | undefined;
+}
+
+/** What became of a plan: what could not be made of it, by key (see `objectKey`). */
+export interface PlanOutcome {
+  readonly unmade: Iterable<string>;
 }
 
 export interface PlannerOptions {
@@ -65,6 +70,12 @@ export class Planner {
   #history: TermsHistory | undefined;
   #kinds: ReadonlySet<OwnLink['kind']> | undefined;
   #last: { readonly key: string; readonly cluster: Cluster; readonly plan: NodePlan } | undefined;
+  /** The plan that was asked for last, and what it was made by. */
+  #planned:
+    | { readonly plan: NodePlan; readonly history: TermsHistory; readonly clock: ChangeoverClock }
+    | undefined;
+  /** Devices of ours that could not be made when no change was under way: no change mends them. */
+  #unmadeBefore: ReadonlySet<string> = new Set();
   /** Underlay addresses whose route the last decisions needed. */
   #routed = new Set<string>();
 
@@ -97,13 +108,52 @@ export class Planner {
     this.#record.write(history);
     this.#history = history;
     this.#last = undefined;
+    this.#planned = undefined;
+  }
+
+  /**
+   * The plan that was made last has been carried out: the next step of a change counts from now.
+   * Returns when it is due, on the clock of the planner; undefined when none is.
+   */
+  applied(plan: NodePlan, { unmade }: PlanOutcome): number | undefined {
+    const planned = this.#planned;
+    if (planned?.plan !== plan || planned.history !== this.#history) return undefined;
+    const missing = new Set([...unmade].filter((key) => isOwnDevice(plan.objects.get(key))));
+    if (planned.history.length < 2) this.#unmadeBefore = missing;
+    const { settleMs } = planned.clock;
+    const nowMs = this.#nowMs();
+    const history = afterPass({
+      history: planned.history,
+      planned: planned.clock,
+      endedMs: nowMs,
+      incomplete: [...missing].some((key) => !this.#unmadeBefore.has(key)),
+    });
+    if (history !== planned.history) {
+      try {
+        this.#record.write(history);
+      } catch {
+        // A full disk: what is on it is older, and whoever reads that waits once more.
+      }
+      this.#history = history;
+      this.#planned = { ...planned, history };
+    }
+    return nextStepMs(history, { nowMs, settleMs });
   }
 
   async plan(cluster: Cluster, state: KernelState): Promise<NodePlan> {
+    const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
+    const plan = await this.#plan(cluster, { state, clock });
+    this.#planned = { plan, history: this.#history ?? [], clock };
+    return plan;
+  }
+
+  async #plan(
+    cluster: Cluster,
+    { state, clock }: { readonly state: KernelState; readonly clock: ChangeoverClock },
+  ): Promise<NodePlan> {
     this.#kinds ??= await this.#kernel.probeKinds();
     const node = cluster.nodes.get(this.#node);
     if (node === undefined) throw new UnknownNodeError(this.#node, cluster);
-    const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
     const routes = await this.#lookUp(this.#routed);
     const key = (): string => this.#stateKey(cluster, { state, routes, clock });
     const last = this.#last;
@@ -149,7 +199,6 @@ export class Planner {
         ...desired.problems,
       ],
       notes: desired.notices,
-      nextStepMs: nextStepMs(history, clock),
     };
     return { plan, held: held.length > 0 };
   }
@@ -193,6 +242,11 @@ export class Planner {
       if (vxlan !== undefined && vxlanKey(vxlan) !== vxlanKey(cluster.vxlan))
         known = [{ sinceMs: 0, terms: { vxlan, receives, underlay } }];
     }
+    known = withoutUnmade(known, {
+      wanted: cluster.vxlan,
+      present: segmentsInKernel(state),
+      clock,
+    });
     const terms = { vxlan: admittedVxlan(known, cluster.vxlan), receives, underlay };
     const history = withTerms(known, { terms, nowMs: clock.nowMs });
     const changed =
@@ -267,6 +321,14 @@ export class UnknownNodeError extends Error {
     const shown = names.slice(0, 8).join(', ') + (names.length > 8 ? ', …' : '');
     super(`node "${node}" is not in the cluster file, which has ${shown}: name one with --node`);
   }
+}
+
+/** A device of ours or what makes it one: packets of peers cannot arrive without. */
+function isOwnDevice(object: DesiredObject | undefined): boolean {
+  return (
+    (object?.type === 'link' && isOwnLink(object)) ||
+    (object?.type === 'address' && isOwnDeviceName(object.device))
+  );
 }
 
 function routedOwners(rib: Rib): Set<string> {

@@ -19,6 +19,8 @@ const schema = z.object({
   history: z.array(
     z.object({
       sinceMs: z.number(),
+      readyMs: z.number().optional(),
+      switchedMs: z.number().optional(),
       terms: z.object({
         vxlan: z.object({ vni: z.int(), port: z.int() }),
         receives: z.array(

@@ -64,6 +64,7 @@ class Node {
     const { changes } = diff(plan.objects, { kernel: state, sysctls });
     const { failed } = await applyChanges(this.kernel, changes, plan.desired.peers);
     if (failed.length > 0) throw new Error(failed.map((one) => one.failure.message).join('\n'));
+    this.#planner.applied(plan, { unmade: [] });
   }
 
   async devices(): Promise<string> {
