@@ -29,6 +29,8 @@ export interface SourceRef {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** What was laid over the entry for a question only, e.g. `--what-if 1`; the file does not have it. */
+  readonly changedBy?: string;
 }
 
 /**

@@ -84,7 +84,11 @@ export function describeFact(fact: Fact): string {
 }
 
 export function describeSource(source: SourceRef | undefined): string {
-  return source === undefined ? 'built in' : `${source.file}:${source.line}`;
+  if (source === undefined) return 'built in';
+  const { file, line, changedBy } = source;
+  // An option of the command line is its own place.
+  const place = file.startsWith('--') ? file : `${file}:${line}`;
+  return changedBy === undefined ? place : `${place} with ${changedBy}`;
 }
 
 export function describeRule(rule: Rule): string {

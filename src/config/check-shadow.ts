@@ -36,7 +36,7 @@ export function checkRuleOrder(
     }
     const covering = coveringRules(conditions, earlier);
     if (covering.length > 0) {
-      const names = covering.map(({ rule }) => `"${rule.name}" (line ${rule.source?.line ?? 0})`);
+      const names = covering.map(({ rule }) => `"${rule.name}" (${lineOf(rule)})`);
       report.add({
         code: 'rule-shadowed',
         path: draft.path,
@@ -48,6 +48,12 @@ export function checkRuleOrder(
     }
     earlier.push(conditions);
   }
+}
+
+/** An option of the command line is its own place. */
+function lineOf({ source }: Rule): string {
+  if (source === undefined) return 'built in';
+  return source.file.startsWith('--') ? source.file : `line ${source.line}`;
 }
 
 /** A selector and the zones it can choose from; undefined: nothing is known of them. */

@@ -86,12 +86,13 @@ const topOfFile = {
   sourceText: () => undefined,
 };
 
-interface ReadOptions {
+export interface ReadOptions {
   readonly revision?: number;
   readonly report: Report;
 }
 
-function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
+/** The second half: from the document's plain data to the cluster; the report has what is wrong. */
+export function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
   const { report } = options;
   if (data === null) {
     report.add({

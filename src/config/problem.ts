@@ -51,6 +51,9 @@ export type ProblemCode =
   | 'unknown-zone'
   | 'unknown-node'
   | 'unknown-region'
+  /** In a patch only: elsewhere nothing refers to rules or links. */
+  | 'unknown-rule'
+  | 'unknown-link'
   | 'ambiguous-zone'
   | 'no-zone'
   // the plan of addresses

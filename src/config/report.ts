@@ -25,9 +25,19 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** Where a value was written. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  /** Where that is not the file that is being read. */
+  readonly file?: string;
+  /** What was laid over it since, see `SourceRef`. */
+  readonly changedBy?: string;
+}
+
 export interface Locator {
   /** The place of a path, or of its nearest ancestor that was written. */
-  locate(path: Path, part?: Part): { readonly line: number; readonly column: number };
+  locate(path: Path, part?: Part): Place;
   /** The scalar as it stands in the file, where the path leads to one. */
   sourceText(path: Path): string | undefined;
 }
@@ -48,15 +58,15 @@ export class Report {
   }
 
   /** A finding whose place is known already. */
-  place(finding: Finding & { readonly line: number; readonly column: number }): void {
-    const { code, line, column } = finding;
+  place(finding: Finding & Place): void {
+    const { code, line, column, file = this.file } = finding;
     const value = shorten(finding.value ?? '');
-    const key = `${line}:${column}:${code}:${finding.part === 'key' ? value : ''}`;
+    const key = `${file}:${line}:${column}:${code}:${finding.part === 'key' ? value : ''}`;
     if (this.#problems.has(key)) return;
     this.#problems.set(key, {
       code,
       severity: finding.severity ?? 'error',
-      file: this.file,
+      file,
       line,
       column,
       path: formatPath(finding.path),
@@ -76,7 +86,8 @@ export class Report {
 
   /** `line 12`, for a message about two places. */
   lineOf(path: Path): string {
-    return `line ${this.#locator.locate(path).line}`;
+    const { file = this.file, line } = this.#locator.locate(path);
+    return isOption(file) ? file : `line ${line}`;
   }
 
   get hasErrors(): boolean {
@@ -88,6 +99,11 @@ export class Report {
   problems(): readonly Problem[] {
     return [...this.#problems.values()].sort(compareProblems);
   }
+}
+
+/** An option of the command line instead of a file: it has one line. */
+function isOption(file: string): boolean {
+  return file.startsWith('--');
 }
 
 function shorten(text: string): string {
