@@ -8,6 +8,7 @@
  * wake-up after it.
  */
 import { errnoOf } from './native/errno.js';
+import { type FakeDetails, detailsOf } from './fake/details.js';
 import type { Refusal } from './fake/refusals.js';
 import { FakeTables } from './fake/tables.js';
 import { formatObject } from './format.js';
@@ -72,6 +73,8 @@ export interface FakeKernel extends Kernel {
   /** Somebody else deletes a device. */
   deleteNic(name: string): void;
   inject(fault: Fault): void;
+  /** Somebody else's policy rules, entries and device conditions; those given replace earlier ones. */
+  setDetails(details: FakeDetails): void;
   /** Watchers are told that notifications were lost. */
   loseEvents(): void;
   /** The whole state as arguments of `ip`, `bridge` and `sysctl`, one object a line, sorted. */
@@ -84,6 +87,7 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const pending = new Map<string, KernelEvent>();
   const faults: Fault[] = [];
   const log: Op[] = [];
+  let details: FakeDetails = {};
 
   function emit(event: KernelEvent): void {
     if (listeners.size === 0) return;
@@ -165,6 +169,8 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
       return Promise.reject(new Error('dump routes: ENOBUFS (injected)'));
     },
 
+    details: () => Promise.resolve(detailsOf(tables.state(), details)),
+
     // A fault's throw becomes the rejection.
     apply: (ops) => new Promise((resolve) => resolve(ops.map(applyOne))),
 
@@ -191,6 +197,9 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
     },
     setNic,
     deleteNic: (name) => tables.deleteLink(name),
+    setDetails: (given) => {
+      details = { ...details, ...given };
+    },
     inject: (fault) => void faults.push(fault),
     loseEvents: () => emit({ kind: 'lost' }),
     print: () => printState(tables),

@@ -11,6 +11,7 @@
  */
 import type { Address, Family } from '../encap/address.js';
 import type { InterfaceAddress, Prefix } from '../encap/prefix.js';
+import type { KernelDetails } from './kernel-details.js';
 
 /** What every device of ours has. */
 interface LinkBase {
@@ -193,6 +194,8 @@ export interface RouteLookup {
 
 export interface Kernel {
   dump(): Promise<KernelState>;
+  /** What a packet meets besides; for questions, and never changed by us. */
+  details(): Promise<KernelDetails>;
   /** Runs the ops in order; a failed op does not stop later ones. One outcome an op. */
   apply(ops: readonly Op[]): Promise<readonly OpOutcome[]>;
   /** Undefined when the file does not exist (device gone, feature absent). */

@@ -6,6 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { Kernel, OwnLink } from './kernel.js';
 import { ownKinds } from './link-kinds/index.js';
 import { createApplier } from './netlink/apply.js';
+import { dumpDetails } from './netlink/details.js';
 import { dumpAll, dumpLinks } from './netlink/dump.js';
 import { KernelError } from './netlink/error.js';
 import { type NetlinkKind, readLink, writeGetLink, writeProbeKind } from './netlink/link.js';
@@ -47,6 +48,7 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
 
   return {
     dump: () => dumpAll(socket),
+    details: () => dumpDetails(socket),
     apply: (ops) => applier.apply(ops),
     readSysctl: (path) => sysctls.read(path),
     lookup: (destination, { from } = {}) => lookupRoute(socket, { destination, from, nameOf }),
