@@ -5,6 +5,7 @@
 import t from 'tap';
 import { type ForeignRule, findForeignRules } from '../../tunnel/guard/foreign-rules.js';
 import { IptablesGuard } from '../../tunnel/guard/iptables.js';
+import { nftSyntax } from '../../tunnel/guard/nft-syntax.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
 import { inside, labSpec, masqueradingSpec, run } from './guard-lab.js';
 
@@ -252,4 +253,83 @@ await t.test('the forward policy that a container engine leaves behind', async (
   const found = await find();
   t.same(brief(found), ['drops-forwarded iptables filter FORWARD']);
   t.same(await mend(found), []);
+});
+
+await t.test("a rule of nft in nft's own words is that rule", (t) => {
+  load(
+    'nft -f -',
+    `table inet words {
+      set peers { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 } }
+      chain jumped { }
+      chain in {
+        type filter hook input priority 0; policy accept;
+        ct state established,related accept
+        ct state vmap { established : accept, related : accept, invalid : drop }
+        iifname "eth0" udp dport 4789 counter drop
+        iifname { "eth0", "eth1" } tcp dport { 22, 80-90 } accept
+        iifname "eth*" ip saddr != @peers drop
+        ip saddr { 10.0.0.0/8, 192.0.2.1-192.0.2.9 } ip daddr . tcp dport { 10.0.0.1 . 80 } return
+        meta l4proto { tcp, udp } goto jumped
+        meta mark 0x00004000 jump jumped
+        meta mark & 0x000000ff == 0x00000010 accept
+        tcp flags & (fin | syn) == syn drop
+        ip6 nexthdr 41 reject with icmpv6 type admin-prohibited
+        tcp dport 25 reject with tcp reset
+        udp dport 4789 limit rate over 10/second burst 5 packets drop
+        udp length > 100 log prefix "large: " level warn drop
+        ip protocol 4 meta mark set 0x00000001
+        fib daddr type local accept
+        @th,336,32 0x0a000001 drop
+      }
+      chain out {
+        type nat hook postrouting priority 100;
+        oifname != "lo" ip saddr 10.0.0.0/8 masquerade random
+        ip daddr 198.51.100.1 udp dport 53 snat ip to 192.0.2.1:1024-2048
+      }
+    }`,
+  );
+  interface Rule {
+    readonly chain: string;
+    readonly expr: readonly Record<string, unknown>[];
+  }
+  const rules = (): readonly Rule[] => {
+    const { nftables } = JSON.parse(inside(netns, 'nft -j list table inet words')) as {
+      nftables: { rule?: Rule }[];
+    };
+    const plain = (expr: Rule['expr']) => expr.filter((entry) => !('counter' in entry));
+    return nftables.flatMap(({ rule }) =>
+      rule === undefined ? [] : [{ chain: rule.chain, expr: plain(rule.expr) }],
+    );
+  };
+  const before = rules();
+  t.equal(before.length, 19);
+  const again = before.map(({ chain, expr }) => `add rule inet words ${chain} ${nftSyntax(expr)}`);
+  load('nft -f -', ['flush table inet words', ...again].join('\n'));
+  t.same(rules(), before, again.join('\n'));
+  t.ok(again.includes('add rule inet words in meta mark 0x00004000 jump jumped'));
+  t.ok(again.includes('add rule inet words in iifname "eth*" ip saddr != @peers drop'));
+  t.end();
+});
+
+await t.test("what hits us is named in nft's words, or by its handle", async (t) => {
+  load(
+    'nft -f -',
+    `table inet filter {
+      set seen { type ipv4_addr; flags dynamic; }
+      chain input {
+        type filter hook input priority 0;
+        udp dport 4789 counter drop
+        meta l4proto 4 update @seen { ip saddr } drop
+      }
+    }`,
+  );
+  const rules = new Set((await find()).map(({ rule }) => rule));
+  t.ok(rules.has('udp dport 4789 drop'), [...rules].join());
+  t.ok(
+    [...rules].every(
+      (rule) => rule === 'udp dport 4789 drop' || /^rule with handle \d+$/.test(rule),
+    ),
+    [...rules].join(),
+  );
+  t.equal(rules.size, 2);
 });

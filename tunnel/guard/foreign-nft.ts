@@ -16,6 +16,7 @@ import {
   truth,
 } from './filter-model.js';
 import { guardTable } from './names.js';
+import { nftSyntax } from './nft-syntax.js';
 
 type Json = Readonly<Record<string, unknown>>;
 type Sets = ReadonlyMap<string, readonly unknown[]>;
@@ -34,13 +35,12 @@ export function parseNftRuleset(text: string): readonly FilterTable[] {
     if (kind === 'chain')
       chains.get(table)?.set(String(value['name']), { base: baseOf(value), rules: [] });
     if (kind !== 'rule') continue;
-    const expressions = value['expr'] as Json[];
     const own: Sets = new Map(
       [...sets]
         .filter(([key]) => key.startsWith(`${table} `))
         .map(([key, elements]) => [`@${key.slice(table.length + 1)}`, elements]),
     );
-    chains.get(table)?.get(String(value['chain']))?.rules.push(ruleOf(expressions, own));
+    chains.get(table)?.get(String(value['chain']))?.rules.push(ruleOf(value, own));
   }
   return [...chains].map(([table, byName]): FilterTable => {
     const [family, name] = table.split(' ') as [string, string];
@@ -55,7 +55,8 @@ function baseOf(chain: Json): FilterChain['base'] {
   return { hook: chain['hook'] as string, type: chain['type'] as string, policy };
 }
 
-function ruleOf(expressions: readonly Json[], sets: Sets): FilterRule {
+function ruleOf(rule: Json, sets: Sets): FilterRule {
+  const expressions = rule['expr'] as Json[];
   const conditions: ((packet: ImaginedPacket) => Truth)[] = [];
   let verdict: FilterRule['verdict'] = () => ({ verdict: { kind: 'continue' }, truth: 'yes' });
   for (const expression of expressions) {
@@ -69,7 +70,8 @@ function ruleOf(expressions: readonly Json[], sets: Sets): FilterRule {
       conditions.push(() => 'maybe');
   }
   return {
-    text: JSON.stringify(expressions.filter((expression) => !('counter' in expression))),
+    // By its handle `nft -a list ruleset` shows it.
+    text: nftSyntax(expressions) ?? `rule with handle ${String(rule['handle'])}`,
     matches: (packet) => and(conditions.map((condition) => condition(packet))),
     verdict,
   };
