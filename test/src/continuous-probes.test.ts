@@ -5,11 +5,14 @@ import type { LocalFacts, PeerProbes } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
 import { describeStep, describeVerdict } from '../../encap/describe.js';
 import { stepOf } from '../../encap/trail.js';
+import { Rib } from '../../routes/rib.js';
+import { ContinuousProbes } from '../../src/probe/continuous/continuous.js';
 import { nextRound, jittered, scheduleDefaults } from '../../src/probe/continuous/schedule.js';
 import type { WayHealth } from '../../src/probe/continuous/way-health.js';
 import { afterRound, newWay, wayHealthDefaults } from '../../src/probe/continuous/way-health.js';
 import type { ClusterSketch } from '../support/cluster-builder.js';
 import { sketchCluster } from '../support/cluster-builder.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { property } from '../support/property.js';
 
 /** One letter a round, a second apart: `.` arrived, `x` lost, `?` the peer did not answer. */
@@ -219,4 +222,148 @@ t.test('a smaller path MTU limits the route, for rules and auto alike', (t) => {
     'measured by probes 1300: larger ones vanish',
   );
   t.end();
+});
+
+// The rounds, against a network that loses what the test says.
+
+interface Network {
+  /** Largest inner packet that arrives by this way; 0 for none. */
+  carries: (train: { readonly peer: string; readonly mode: string }) => number;
+  /** Does the peer's answer come back? */
+  answers: boolean;
+}
+
+function simulate(policy: 'observe' | 'drive', network: Network) {
+  const clock = new ManualClock();
+  const cluster = {
+    ...sketchCluster({
+      zones: { one: { provider: 'hetzner' }, two: { provider: 'hetzner' } },
+      nodes: [1, 2, 3, 4].map((i) => ({
+        name: `n${i}`,
+        zone: i < 3 ? 'one' : 'two',
+        at: `10.0.1.${i}/24`,
+        overlay: `10.64.${i}.0/24`,
+      })),
+    }),
+  };
+  const local = (): LocalFacts => ({
+    node: 'n1',
+    nics: {},
+    underlayRoutes: new Map(),
+    probes: { policy, peers: probes.results },
+  });
+  const rib = new Rib('n1');
+  const tried: string[] = [];
+  const probes = new ContinuousProbes({
+    self: 'n1',
+    clock,
+    random: () => 0.5,
+    current: () => ({ cluster, decisions: rib.decisions }),
+    onChange: () => rib.build({ cluster, local: local() }),
+    prober: {
+      train: ({ peer, carriage, path, packets, packetBytes = 100 }) => {
+        const { mode } = carriage;
+        if (path === 'crafted') tried.push(`${peer} ${mode}`);
+        const delivered = network.carries({ peer, mode }) >= packetBytes ? packets : 0;
+        return Promise.resolve({
+          sent: packets,
+          delivered: network.answers ? delivered : undefined,
+        });
+      },
+      largest: ({ peer, carriage, upToBytes }) =>
+        Promise.resolve(Math.min(upToBytes, network.carries({ peer, mode: carriage.mode }))),
+    },
+  });
+  rib.build({ cluster, local: local() });
+  probes.start();
+  const ways = (): string =>
+    [...rib.decisions.values()].map((entry) => describeVerdict(entry.verdict)).join('; ');
+  return { clock, probes, ways, tried };
+}
+
+const minuteMs = 60_000;
+const healthy = 'local; ipip, MTU 1430; ipip, MTU 1430; ipip, MTU 1430';
+
+t.test('a healthy network yields nothing', async (t) => {
+  const { clock, probes, ways } = simulate('drive', { carries: () => 9000, answers: true });
+  await clock.advance(30 * minuteMs);
+  t.equal(ways(), healthy);
+  t.equal(probes.results.size, 0);
+  t.notOk([...probes.watches.values()].some((watch) => watch.suspect));
+  probes.stop();
+});
+
+t.test(
+  'a way that loses one peer is left for that peer alone, and taken again when it heals',
+  async (t) => {
+    const network: Network = {
+      carries: ({ peer, mode }) => (peer === 'n3' && mode === 'ipip' ? 0 : 9000),
+      answers: true,
+    };
+    const { clock, probes, ways, tried } = simulate('drive', network);
+    await clock.advance(2 * minuteMs);
+    t.equal(ways(), 'local; ipip, MTU 1430; vxlan over IPv4, MTU 1400; ipip, MTU 1430');
+    t.ok(
+      tried.length > 0 && tried.every((entry) => entry === 'n3 ipip'),
+      'tried beside the traffic',
+    );
+    const triedBefore = tried.length;
+    await clock.advance(60 * minuteMs);
+    t.ok(
+      tried.length - triedBefore < 12,
+      `at a decaying rate: ${tried.length - triedBefore} in an hour`,
+    );
+    network.carries = () => 9000;
+    await clock.advance(12 * minuteMs);
+    t.equal(ways(), healthy);
+    probes.stop();
+  },
+);
+
+t.test('observing probes tell it and change nothing', async (t) => {
+  const { clock, probes, ways } = simulate('observe', {
+    carries: ({ mode }) => (mode === 'ipip' ? 0 : 9000),
+    answers: true,
+  });
+  await clock.advance(2 * minuteMs);
+  t.equal(ways(), healthy);
+  t.same([...probes.results.keys()].sort(), ['n2', 'n3', 'n4']);
+  probes.stop();
+});
+
+t.test('a peer that does not answer is no fault of the way to it', async (t) => {
+  const { clock, probes } = simulate('drive', { carries: () => 0, answers: false });
+  await clock.advance(10 * minuteMs);
+  t.equal(probes.results.size, 0);
+  probes.stop();
+});
+
+t.test(
+  'a smaller path is measured, limits the route, and is given back when it grows',
+  async (t) => {
+    const network: Network = {
+      carries: ({ peer }) => (peer === 'n4' ? 1300 : 9000),
+      answers: true,
+    };
+    const { clock, probes, ways } = simulate('drive', network);
+    await clock.advance(2 * minuteMs);
+    t.equal(ways(), 'local; ipip, MTU 1430; ipip, MTU 1430; ipip, MTU 1300');
+    network.carries = () => 9000;
+    await clock.advance(30 * minuteMs);
+    t.equal(ways(), healthy);
+    probes.stop();
+  },
+);
+
+t.test('while it is held nothing is sent and nothing concluded', async (t) => {
+  const network: Network = { carries: () => 0, answers: true };
+  const { clock, probes, ways } = simulate('drive', network);
+  probes.hold(true);
+  await clock.advance(5 * minuteMs);
+  t.equal(ways(), healthy);
+  t.equal(probes.watches.size, 0);
+  probes.hold(false);
+  await clock.advance(2 * minuteMs);
+  t.equal(probes.results.size, 3);
+  probes.stop();
 });
