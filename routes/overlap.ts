@@ -13,7 +13,14 @@ import { tryParseInterfaceAddress } from '../encap/prefix.js';
 import type { KernelState } from '../tunnel/kernel.js';
 import type { ChangeoverClock, Terms, TermsHistory, VxlanId } from './changeover.js';
 import { sendingTerms, vxlanKey } from './changeover.js';
-import { isOwnDeviceName, isOwnLink, slotOf } from './ownership.js';
+import {
+  deviceNames,
+  firstSlot,
+  isOwnDeviceName,
+  isOwnLink,
+  isOwnRoute,
+  slotOf,
+} from './ownership.js';
 import type { Occupied, Slot } from './slots.js';
 import { assignSlots } from './slots.js';
 
@@ -117,6 +124,50 @@ export function segmentsInKernel(state: KernelState): ReadonlySet<string> {
 export function vxlanInKernel(state: KernelState): VxlanId | undefined {
   const link = state.links.find((entry) => isOwnLink(entry) && entry.kind === 'vxlan');
   return link?.kind === 'vxlan' ? { vni: link.vni, port: link.port } : undefined;
+}
+
+/**
+ * Terms that the kernel's state stands for, where there is nothing else to go by: first those that
+ * we send by, which peers therefore accept; then those that they may be sending by besides.
+ */
+export function termsInKernel(state: KernelState, cluster: Cluster): readonly Terms[] {
+  const received = new Set<CarriageKey>();
+  for (const { name } of state.links) for (const key of carriagesOfDevice(name)) received.add(key);
+  const used = new Set<string>();
+  for (const route of state.routes) {
+    const { target, prefix } = route;
+    if (!isOwnRoute(route) || target.kind !== 'unicast') continue;
+    used.add(target.device);
+    if (!isOwnDeviceName(target.device)) received.add(`native:${prefix.family}:${prefix.family}`);
+  }
+  const receives = [...received].sort();
+  const underlay = underlayTerms(cluster);
+  const segments = state.links
+    .filter((link) => isOwnLink(link) && link.kind === 'vxlan')
+    .sort((a, b) => Number(used.has(b.name)) - Number(used.has(a.name)))
+    .flatMap((link) => (link.kind === 'vxlan' ? [{ vni: link.vni, port: link.port }] : []));
+  return distinct(segments.length === 0 ? [cluster.vxlan] : segments, vxlanKey).map((vxlan) => ({
+    vxlan,
+    receives,
+    underlay,
+  }));
+}
+
+function carriagesOfDevice(name: string): readonly CarriageKey[] {
+  switch (firstSlot(name)) {
+    case deviceNames.vxlan4:
+      return ['vxlan:4:4', 'vxlan:4:6'];
+    case deviceNames.vxlan6:
+      return ['vxlan:6:4', 'vxlan:6:6'];
+    case deviceNames.ipip4:
+      return ['ipip:4:4'];
+    case deviceNames.sit4:
+      return ['ipip:4:6'];
+    case deviceNames.ip6tnl:
+      return ['ipip:6:4', 'ipip:6:6'];
+    default:
+      return [];
+  }
 }
 
 function sendingCluster(question: OverlapQuestion, terms: Terms): Cluster {

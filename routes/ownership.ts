@@ -51,6 +51,11 @@ export function deviceInSlot(name: string, slot: Slot): string {
   return slot === 'a' ? name : (secondSlot.get(name) ?? name);
 }
 
+/** The device of the same kind in the first slot; the same for others' devices. */
+export function firstSlot(name: string): string {
+  return [...secondSlot].find(([, second]) => second === name)?.[0] ?? name;
+}
+
 export function slotOf(device: string): Slot | undefined {
   if (secondSlot.has(device)) return 'a';
   return [...secondSlot.values()].includes(device) ? 'b' : undefined;

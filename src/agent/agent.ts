@@ -68,7 +68,9 @@ export class Agent {
     this.#options = options;
     const { runtime, node } = options;
     this.#planner = new Planner(runtime.kernel, node, {
-      record: new TermsFile(termsFile(options.paths)),
+      record: new TermsFile(termsFile(options.paths), {
+        onRefused: (problem) => options.log.warn(problem),
+      }),
     });
     this.#reconciler = new Reconciler({
       kernel: runtime.kernel,

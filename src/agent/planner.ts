@@ -23,7 +23,13 @@ import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import { desiredState } from '../../routes/desired.js';
 import { holdBack } from '../../routes/hold.js';
 import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
-import { overlapOf, segmentsInKernel, underlayTerms, vxlanInKernel } from '../../routes/overlap.js';
+import {
+  overlapOf,
+  segmentsInKernel,
+  termsInKernel,
+  underlayTerms,
+  vxlanInKernel,
+} from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
 import { askable } from '../../routes/receive.js';
 import { Rib } from '../../routes/rib.js';
@@ -68,6 +74,8 @@ export class Planner {
   readonly #record: TermsRecord;
   readonly #nowMs: () => number;
   #history: TermsHistory | undefined;
+  /** There is a record that must not be used. */
+  #refused = false;
   #kinds: ReadonlySet<OwnLink['kind']> | undefined;
   #last: { readonly key: string; readonly cluster: Cluster; readonly plan: NodePlan } | undefined;
   /** The plan that was asked for last, and what it was made by. */
@@ -89,7 +97,7 @@ export class Planner {
   /** Another one for the same node, for questions that must not disturb what this one remembers. */
   fork(): Planner {
     const record = new TermsMemory();
-    record.write(this.#history ?? this.#record.read());
+    record.write(this.remembered());
     const other = new Planner(this.#kernel, this.#node, { record, nowMs: this.#nowMs });
     other.#kinds = this.#kinds;
     return other;
@@ -97,7 +105,12 @@ export class Planner {
 
   /** What peers may be sending by; `resume` goes back to it. */
   remembered(): TermsHistory {
-    return (this.#history ??= this.#record.read());
+    if (this.#history === undefined) {
+      const recorded = this.#record.read();
+      this.#refused = recorded === undefined;
+      this.#history = recorded ?? [];
+    }
+    return this.#history;
   }
 
   /**
@@ -232,11 +245,15 @@ export class Planner {
   ): TermsHistory {
     const { rib, state, clock } = now;
     // Where no device of ours is left, nothing is sent or received that a change could lose.
-    const before = (this.#history ??= state.links.some(isOwnLink) ? this.#record.read() : []);
+    const before =
+      this.#history !== undefined || state.links.some(isOwnLink) ? this.remembered() : [];
     const receives = [...askable(cluster, rib)].sort();
     const underlay = underlayTerms(cluster);
     let known = pruned(before, clock);
-    if (known.length === 0) {
+    if (known.length === 0 && this.#refused) {
+      known = termsInKernel(state, cluster).map((terms) => ({ sinceMs: 0, terms }));
+      this.#refused = false;
+    } else if (known.length === 0) {
       // No record, as after an upgrade: the kernel tells what peers send with.
       const vxlan = vxlanInKernel(state);
       if (vxlan !== undefined && vxlanKey(vxlan) !== vxlanKey(cluster.vxlan))

@@ -10,12 +10,15 @@ import type { TermsHistory } from '../../routes/changeover.js';
 import type { CarriageKey } from '../../encap/mode.js';
 
 export interface TermsRecord {
-  read(): TermsHistory;
+  /** Empty where there is none; undefined where there is one that must not be used. */
+  read(): TermsHistory | undefined;
   write(history: TermsHistory): void;
 }
 
+const format = 'selvage.terms/1';
+
 const schema = z.object({
-  schema: z.literal('selvage.terms/1'),
+  schema: z.literal(format),
   history: z.array(
     z.object({
       sinceMs: z.number(),
@@ -35,34 +38,57 @@ const schema = z.object({
   ),
 });
 
+export interface TermsFileOptions {
+  readonly nowMs?: () => number;
+  /** Told why a record is not used, in one line. */
+  readonly onRefused?: (problem: string) => void;
+}
+
 export class TermsFile implements TermsRecord {
   readonly #path: string;
   readonly #nowMs: () => number;
+  readonly #onRefused: (problem: string) => void;
 
-  constructor(path: string, nowMs: () => number = monotonicMs) {
+  constructor(path: string, options: TermsFileOptions = {}) {
     this.#path = path;
-    this.#nowMs = nowMs;
+    this.#nowMs = options.nowMs ?? monotonicMs;
+    this.#onRefused = options.onRefused ?? (() => undefined);
   }
 
-  /** Empty where there is none, and where it is of no use: the kernel's devices then tell enough. */
-  read(): TermsHistory {
+  read(): TermsHistory | undefined {
     let text: string;
     try {
       text = readFileSync(this.#path, 'utf8');
-    } catch {
-      return [];
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? [] : this.#refuse(`it cannot be read: ${message}`);
     }
-    const parsed = schema.safeParse(tryJson(text));
-    if (!parsed.success) return [];
+    const json = tryJson(text);
+    const parsed = schema.safeParse(json);
+    if (!parsed.success) {
+      const found = (json as { readonly schema?: unknown } | null | undefined)?.schema;
+      return this.#refuse(
+        typeof found === 'string' && found !== format
+          ? `it is of format ${found}, and this release reads ${format}`
+          : 'it is damaged',
+      );
+    }
     const { history } = parsed.data;
     // Later than now: written before a reboot, by a clock that has begun again since.
     return history.every(({ sinceMs }) => sinceMs <= this.#nowMs()) ? history : [];
   }
 
+  #refuse(why: string): undefined {
+    this.#onRefused(
+      `the record of changes under way, ${this.#path}, is not used: ${why}; what peers may be sending is taken from the devices in the kernel`,
+    );
+    return undefined;
+  }
+
   write(history: TermsHistory): void {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
     const temporary = `${this.#path}.tmp`;
-    writeFileSync(temporary, `${JSON.stringify({ schema: 'selvage.terms/1', history })}\n`);
+    writeFileSync(temporary, `${JSON.stringify({ schema: format, history })}\n`);
     renameSync(temporary, this.#path);
   }
 }

@@ -27,6 +27,7 @@ import { TermsFile, TermsMemory } from '../../src/agent/terms-record.js';
 import type { FakeKernel } from '../../tunnel/fake-kernel.js';
 import { createFakeKernel } from '../../tunnel/fake-kernel.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
+import { objectKey } from '../../tunnel/kernel.js';
 import type { ClusterSketch, NodeSketch } from '../support/cluster-builder.js';
 import { sketchCluster, sketchNode } from '../support/cluster-builder.js';
 import { withNode } from '../../encap/node-table.js';
@@ -635,20 +636,66 @@ t.test('MTU: routes shrink before their device, devices grow before their routes
   );
 });
 
+t.test('a record that cannot be used: the kernel tells what to accept and to send', async (t) => {
+  const unusable = { read: () => undefined, write: () => undefined };
+  const bench = new Bench();
+  const before = pair({ rules: [{ mode: 'ipip' }] });
+  await bench.apply(before);
+  const after = pair({ rules: [{ mode: 'vxlan' }] });
+  bench.planner = new Planner(bench.kernel, 'a', {
+    record: unusable,
+    nowMs: () => bench.nowMs,
+  });
+  const removed = (from: number): readonly string[] =>
+    bench.kernel.log
+      .slice(from)
+      .flatMap((op) => (op.verb === 'delete' ? [objectKey(op.object)] : []));
+  const from = bench.kernel.log.length;
+  await bench.apply(after, 60_000);
+  t.same(await bench.devices(), ['slip4', 'slv4a']);
+  t.equal(await bench.way(), 'slip4', 'peers accept what was sent before');
+  t.same(removed(from), []);
+  await bench.apply(after, settleMs);
+  t.equal(await bench.way(), 'slv4a');
+  await bench.apply(after, settleMs);
+  t.same(await bench.devices(), ['slv4a']);
+
+  const halfWay = new Bench();
+  await halfWay.apply(pair({ vni: 7 }));
+  await halfWay.apply(pair({ vni: 8 }), 60_000);
+  for (const vni of [7, 8]) {
+    const planner = new Planner(halfWay.kernel, 'a', {
+      record: unusable,
+      nowMs: () => halfWay.nowMs,
+    });
+    const plan = await planner.plan(pair({ vni }), await halfWay.kernel.dump());
+    const segments = plan.guard.vxlan.map((id) => id.vni);
+    t.same(segments, [7, 8], `${vni} is asked for: 7 is sent, and both are received`);
+  }
+});
+
 t.test('the record on disk: round trip, garbage, and times of before a reboot', (t) => {
   const path = join(t.testdir(), 'run', 'terms.json');
-  const file = new TermsFile(path, () => 5_000);
+  const told: string[] = [];
+  const options = { nowMs: () => 5_000, onRefused: (problem: string) => told.push(problem) };
+  const file = new TermsFile(path, options);
   t.same(file.read(), []);
   const history: TermsHistory = [
     { sinceMs: 0, terms: terms(1) },
-    { sinceMs: 4_000, terms: terms(2) },
+    { sinceMs: 3_000, readyMs: 3_001, switchedMs: 3_500, terms: terms(2) },
+    { sinceMs: 4_000, terms: terms(3) },
   ];
   file.write(history);
   t.same(file.read(), history);
-  t.same(new TermsFile(path, () => 3_999).read(), [], 'the clock has begun again');
-  for (const text of ['', '{', '[]', '{"schema":"selvage.terms/1","history":[{}]}']) {
+  t.same(new TermsFile(path, { nowMs: () => 3_999 }).read(), [], 'the clock has begun again');
+  t.same(told, []);
+  for (const text of ['', '{', '[]', 'null', '{"schema":"selvage.terms/1","history":[{}]}']) {
     writeFileSync(path, text);
-    t.same(file.read(), [], JSON.stringify(text));
+    t.equal(file.read(), undefined, JSON.stringify(text));
+    t.match(told.pop(), /terms\.json, is not used: it is damaged; what peers may be sending/);
   }
+  writeFileSync(path, '{"schema":"selvage.terms/2","history":[]}');
+  t.equal(file.read(), undefined);
+  t.match(told.pop(), /of format selvage\.terms\/2, and this release reads selvage\.terms\/1/);
   t.end();
 });
