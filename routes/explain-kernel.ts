@@ -22,11 +22,20 @@ export interface KernelInput {
   readonly address: Address;
   /** Node that owns the prefix, if it is another. */
   readonly peer: string | undefined;
+  readonly history?: ObjectHistory | undefined;
 }
+
+/** What is known of an object's last change, by its key and its text. */
+export type ObjectHistory = (
+  key: string,
+  object: string,
+) => { readonly at: string; readonly line: string } | undefined;
 
 export function explainKernel(input: KernelInput): KernelReport {
   const standing = standingObjects(input.actual);
-  const objects = objectsFor(input).map((object) => compare(object, standing));
+  const objects = objectsFor(input).map((object) =>
+    withHistory(compare(object, standing), input.history),
+  );
   const winner = winningRoute(input.actual.kernel.routes, input.address);
   return {
     compared: true,
@@ -140,6 +149,8 @@ function compare(
     actual: actual === undefined ? null : formatObject(actual),
     attributes: [],
     holder: null,
+    changedAt: null,
+    changedBy: null,
   };
   if (actual === undefined) return { ...base, state: 'missing' };
   const holder = foreignHolder(actual);
@@ -148,6 +159,14 @@ function compare(
   return attributes.length === 0
     ? { ...base, state: 'match' }
     : { ...base, state: 'drift', attributes };
+}
+
+function withHistory(
+  object: KernelObjectReport,
+  history: ObjectHistory | undefined,
+): KernelObjectReport {
+  const last = history?.(object.key, object.desired);
+  return last === undefined ? object : { ...object, changedAt: last.at, changedBy: last.line };
 }
 
 function foreignHolder(actual: KernelObject): string | undefined {

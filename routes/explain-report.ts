@@ -14,6 +14,8 @@ export interface ExplainReport {
   readonly schema: typeof explainSchema;
   readonly question: QuestionReport;
   readonly basis: BasisReport;
+  /** Set while the agent writes nothing, because somebody said so. */
+  readonly freeze: FreezeReport | null;
   readonly verdict: VerdictReport;
   readonly why: WhyReport;
   /** Null when no packet leaves. */
@@ -39,13 +41,24 @@ export interface QuestionReport {
 export type DestinationKind = 'address' | 'prefix' | 'node';
 
 export interface BasisReport {
-  /** `agent`: of a running agent's snapshot. `file`: of a cluster file alone. */
-  readonly kind: 'agent' | 'file';
+  /**
+   * `agent`: of a running agent's snapshot. `kernel`: the cluster file and this node's kernel, read
+   * without an agent. `file`: of a cluster file alone.
+   */
+  readonly kind: 'agent' | 'kernel' | 'file';
   readonly cluster: string;
   readonly revision: number;
   /** Are the facts that only the node itself can know (NIC, routes) part of it? */
   readonly localFacts: boolean;
   readonly note: string | null;
+}
+
+export interface FreezeReport {
+  /** ISO 8601. */
+  readonly since: string;
+  /** Null: until somebody says `thaw`. */
+  readonly until: string | null;
+  readonly reason: string | null;
 }
 
 export type VerdictKind = 'LOCAL' | 'NATIVE' | 'IPIP' | 'VXLAN' | 'DENIED' | 'NO-ROUTE';
@@ -188,6 +201,9 @@ export interface KernelObjectReport {
   readonly attributes: readonly string[];
   /** Who holds the key instead of us, for `foreign`: the route's protocol or the device's kind. */
   readonly holder: string | null;
+  /** When it last changed as far as the agent knows (ISO 8601), and the log line that said so. */
+  readonly changedAt: string | null;
+  readonly changedBy: string | null;
 }
 
 export interface KernelReport {

@@ -14,8 +14,9 @@ import type { Decision } from '../encap/trail.js';
 import type { UnderlayTable } from '../encap/underlay/index.js';
 import type { DesiredState } from './desired.js';
 import type { ActualState } from './diff.js';
+import type { ObjectHistory } from './explain-kernel.js';
 import { desiredRoute, explainKernel, kernelNotRead } from './explain-kernel.js';
-import type { BasisReport, ExplainReport, KernelReport } from './explain-report.js';
+import type { BasisReport, ExplainReport, FreezeReport, KernelReport } from './explain-report.js';
 import { explainSchema } from './explain-report.js';
 import { explainReturn, noReturn } from './explain-return.js';
 import type { Destination } from './explain-target.js';
@@ -35,6 +36,8 @@ export interface ExplainInput {
   /** Why there is no kernel state, where that needs more words than "this is another node". */
   readonly kernelReason?: string | undefined;
   readonly facts?: UnderlayTable | undefined;
+  readonly history?: ObjectHistory | undefined;
+  readonly freeze?: FreezeReport | undefined;
   readonly guardNotes?: readonly string[] | undefined;
   readonly basis?: Pick<BasisReport, 'kind' | 'note'> | undefined;
 }
@@ -81,6 +84,7 @@ export function explain(input: ExplainInput): ExplainReport {
       localFacts: local,
       note: input.basis?.note ?? null,
     },
+    freeze: input.freeze ?? null,
     verdict: { ...verdict, exitCode: exitCode(verdict, kernel) },
     why:
       decision === undefined
@@ -135,7 +139,7 @@ function kernelReport(
     readonly owner: ClusterNode | undefined;
   },
 ): KernelReport {
-  const { desired, actual, from, snapshot, kernelReason } = input;
+  const { desired, actual, from, snapshot, kernelReason, history } = input;
   if (of.prefix === undefined) return kernelNotRead('no object of ours concerns this address');
   if (desired === undefined || actual === undefined)
     return kernelNotRead(
@@ -145,7 +149,7 @@ function kernelReport(
           : `this is the kernel of ${snapshot.local.node}, not of ${from.name}`),
     );
   const peer = of.owner?.name === from.name ? undefined : of.owner?.name;
-  return explainKernel({ desired, actual, prefix: of.prefix, address: of.address, peer });
+  return explainKernel({ desired, actual, prefix: of.prefix, address: of.address, peer, history });
 }
 
 function returnReport(

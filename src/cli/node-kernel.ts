@@ -63,12 +63,17 @@ async function withOpenRuntime<T>(
  * anything is tried: what is refused half-way sounds like another mistake (a guard that is missing).
  */
 export function requireKernelAccess(): void {
+  const problem = kernelAccessProblem();
+  if (problem !== undefined) throw unableFailure(problem);
+}
+
+/** One line, or undefined where the kernel can be had. */
+export function kernelAccessProblem(): string | undefined {
   const problem = nativeAddonProblem();
-  if (problem !== undefined) throw unableFailure(`this kernel cannot be reached: ${problem}`);
-  if (!mayAdministerNetwork())
-    throw unableFailure(
-      'this kernel may not be asked or changed: this needs root (CAP_NET_ADMIN and CAP_NET_RAW)',
-    );
+  if (problem !== undefined) return `this kernel cannot be reached: ${problem}`;
+  return mayAdministerNetwork()
+    ? undefined
+    : 'this kernel may not be asked or changed: this needs root (CAP_NET_ADMIN and CAP_NET_RAW)';
 }
 
 /** linux/capability.h */

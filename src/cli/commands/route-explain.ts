@@ -1,4 +1,5 @@
 /** `route-explain`: what happens to a packet for this destination, and why. */
+import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import type { ExplainReport } from '../../../routes/explain-report.js';
 import type { Way } from '../options.js';
@@ -11,8 +12,9 @@ export function routeExplainCommand() {
     .description(
       'What happens to a packet for this destination, and why: the verdict, every rule looked at, ' +
         'every mode with what speaks against it, the packet on the wire, the kernel objects as they ' +
-        'should be and as they are, and the way back. Asks the agent of this node; with none, or ' +
-        'with --config, it works from the cluster file alone and says so.',
+        'should be and as they are, and the way back. Asks the agent of this node; when none answers, ' +
+        'it reads this kernel itself (as root), and where this is not the sender, or with --config, ' +
+        'it works from the cluster file alone and says so.',
     )
     .argument('<destination>', 'an address, a prefix, or the name of a node')
     .addOption(
@@ -71,8 +73,53 @@ async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> 
   const { askAgent, requireAgent } = await import('../ask-agent.js');
   const asked = { socket, path: '/v1/explain', query: { destination, from } };
   if (way === 'agent') return (await requireAgent(asked)) as ExplainReport;
-  const answer = await askAgent(asked);
-  return answer.answered ? (answer.body as ExplainReport) : fromFile(question, answer.reason);
+  const answer = await askAgent({ ...asked, timeoutMs: patienceMs });
+  return answer.answered ? (answer.body as ExplainReport) : withoutAgent(question, answer.reason);
+}
+
+/** An agent that hangs is as good as none, and somebody is waiting for the answer. */
+const patienceMs = 1_500;
+
+/** On the node itself its kernel tells as much as its agent would; elsewhere there is the file. */
+async function withoutAgent(question: ExplainQuestion, reason: string): Promise<ExplainReport> {
+  const [
+    { kernelAccessProblem, withKernel },
+    { readCluster, requireNode },
+    { readHere },
+    { explainReading },
+    { usageFailure },
+  ] = await Promise.all([
+    import('../node-kernel.js'),
+    import('../cluster-file.js'),
+    import('../../explain/local.js'),
+    import('../../explain/node-reading.js'),
+    import('../failure.js'),
+  ]);
+  const problem = kernelAccessProblem();
+  if (problem !== undefined) return fromFile(question, `${reason}; ${problem}`);
+  const cluster = await readCluster(question.config);
+  const node = requireNode(cluster, senderOf(question)).name;
+  return withKernel(async (kernel) => {
+    const local = await readHere({
+      cluster,
+      node,
+      kernel,
+      runtimeDir: dirname(question.socket),
+      note: reason,
+    });
+    if (!local.here) return fromFile(question, `${reason}; ${local.why}`);
+    const report = await explainReading(local.reading, { destination: question.destination });
+    if (typeof report === 'string') throw usageFailure(report);
+    return report;
+  });
+}
+
+function senderOf(question: ExplainQuestion) {
+  return {
+    text: question.from ?? question.node,
+    option: '--from',
+    isDefault: question.from === undefined && question.nodeIsDefault,
+  } as const;
 }
 
 async function fromFile(question: ExplainQuestion, note: string): Promise<ExplainReport> {
@@ -86,11 +133,7 @@ async function fromFile(question: ExplainQuestion, note: string): Promise<Explai
   const cluster = await readCluster(question.config);
   const destination = resolveDestination(cluster, question.destination);
   if (typeof destination === 'string') throw usageFailure(destination);
-  const from = requireNode(cluster, {
-    text: question.from ?? question.node,
-    option: '--from',
-    isDefault: question.from === undefined && question.nodeIsDefault,
-  });
+  const from = requireNode(cluster, senderOf(question));
   return explain({
     snapshot: { cluster, local: undefined },
     destination,

@@ -37,7 +37,15 @@ function objectRows(object: KernelObjectReport, terminal: Terminal): string[] {
   const options = { ...terminal, indent: 2 };
   if (object.state === 'match')
     return row(head, { text: object.desired, style: paint.dim }, options);
-  const lines = row(head, object.desired, options);
+  const lines = [...row(head, object.desired, options)];
+  if (object.changedAt !== null)
+    lines.push(
+      ...row(
+        [{ text: ' ' }, { text: pad('changed', stateWidth), style: paint.dim }],
+        { text: `${object.changedAt}: ${object.changedBy ?? ''}`, style: paint.dim },
+        options,
+      ),
+    );
   if (object.actual === null) return lines;
   const why =
     object.state === 'foreign'

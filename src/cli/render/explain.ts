@@ -4,6 +4,7 @@
  */
 import type { ExplainReport, VerdictKind } from '../../../routes/explain-report.js';
 import type { Paint, Terminal } from '../terminal.js';
+import { freezeWords } from './freeze.js';
 import { explainKernelSection, explainReturnSection } from './explain-kernel.js';
 import { explainWhySection } from './explain-why.js';
 import { explainWireSection } from './explain-wire.js';
@@ -51,8 +52,7 @@ function headSection(report: ExplainReport, terminal: Terminal): string[] {
   const inside = verdict.prefix === null ? '' : ` in ${verdict.prefix}`;
   fact('to', `${question.address}${inside}${to}`);
   if (question.note !== null) fact('asked', `${question.asked}: ${question.note}`);
-  const known =
-    basis.kind === 'agent' ? "the agent's own snapshot" : 'the cluster file alone, no kernel facts';
+  const known = basisWords[basis.kind];
   const note = basis.note === null ? '' : `: ${basis.note}`;
   fact('basis', {
     text: `${known}${note} (cluster ${basis.cluster}, revision ${basis.revision})`,
@@ -61,10 +61,17 @@ function headSection(report: ExplainReport, terminal: Terminal): string[] {
   return lines;
 }
 
+const basisWords = {
+  agent: "the agent's own snapshot",
+  kernel: 'the cluster file and this kernel',
+  file: 'the cluster file alone, no kernel facts',
+} as const;
+
 function troubles(report: ExplainReport): string[] {
-  const { kernel, returnPath, verdict } = report;
+  const { kernel, returnPath, verdict, freeze } = report;
   const bad = kernel.objects.filter((object) => object.state !== 'match');
   const found: string[] = [];
+  if (freeze !== null) found.push(freezeWords(freeze));
   if (bad.length > 0)
     found.push(
       `the kernel differs: ${bad.map((object) => `${object.type} ${object.state}`).join(', ')}`,

@@ -1,0 +1,84 @@
+/**
+ * A node read without its agent: the same planner looks at the same kernel, and nothing is written.
+ * For the hour in which the agent is the thing that is dead.
+ */
+import type { Cluster } from '../../encap/cluster.js';
+import { readSysctls } from '../../routes/reconciler.js';
+import { findForeignRules, openGuard } from '../../tunnel/guard/index.js';
+import type { GuardSpec } from '../../tunnel/guard/index.js';
+import type { Kernel } from '../../tunnel/kernel.js';
+import { missingAddresses } from '../agent/assemble.js';
+import { foreignRuleLine } from '../agent/foreign-rule-line.js';
+import { termsFile } from '../agent/paths.js';
+import type { NodePlan } from '../agent/planner.js';
+import { Planner } from '../agent/planner.js';
+import { TermsFile, TermsMemory } from '../agent/terms-record.js';
+import type { NodeReading } from './node-reading.js';
+
+export interface LocalQuestion {
+  readonly cluster: Cluster;
+  /** Node that this machine is said to be. */
+  readonly node: string;
+  readonly kernel: Kernel;
+  /** Where the agent keeps what it knows of a change that is under way. */
+  readonly runtimeDir: string;
+  /** Why the agent was not asked. */
+  readonly note: string;
+}
+
+export type LocalReading =
+  | { readonly here: true; readonly reading: NodeReading; readonly plan: NodePlan }
+  /** This is not that node: `why` names the address that is not here. */
+  | { readonly here: false; readonly why: string };
+
+export async function readHere(question: LocalQuestion): Promise<LocalReading> {
+  const { cluster, node: name, kernel, runtimeDir } = question;
+  const node = cluster.nodes.get(name);
+  if (node === undefined) return { here: false, why: `${name} is no node of the file` };
+  const state = await kernel.dump();
+  const missing = missingAddresses(node, state);
+  if (missing.length === node.underlay.length)
+    return {
+      here: false,
+      why: `no device here has an underlay address of ${name}, so this kernel is not its kernel`,
+    };
+  const record = new TermsMemory();
+  record.write(new TermsFile(termsFile({ runtimeDir })).read() ?? []);
+  const plan = await new Planner(kernel, name, { record }).plan(cluster, state);
+  const actual = { kernel: state, sysctls: readSysctls(kernel, plan.objects.values()) };
+  return {
+    here: true,
+    plan,
+    reading: {
+      node: name,
+      snapshot: plan.snapshot,
+      desired: { ...plan.desired, objects: plan.objects },
+      actual: () => Promise.resolve(actual),
+      guardNotes: () => readGuard(plan.guard),
+      basis: { kind: 'kernel', note: `${question.note}; this kernel was read directly` },
+    },
+  };
+}
+
+/** Best effort, as in the agent: what cannot be read is said, and keeps nothing else from its answer. */
+async function readGuard(spec: GuardSpec): Promise<readonly string[]> {
+  const own = openGuard()
+    .then((guard) => guard.verify(spec))
+    .then(({ ok, difference = 'its rules' }) => (ok ? [] : [guardDiffers(difference)]));
+  const others = findForeignRules(spec).then((rules) => rules.map(foreignRuleLine));
+  const parts = await Promise.all([
+    own.catch((error: unknown) => [`cannot read the guard: ${messageOf(error)}`]),
+    others.catch((error: unknown) => [
+      `cannot read the packet-filter rules of others: ${messageOf(error)}`,
+    ]),
+  ]);
+  return parts.flat();
+}
+
+export function guardDiffers(difference: string): string {
+  return `selvage's own guard is not as it should be: ${difference}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

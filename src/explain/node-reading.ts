@@ -1,0 +1,57 @@
+/**
+ * What the explanations of one node rest on, whoever has read it: its agent, a command on the node
+ * when no agent answers, or a snapshot that was taken there. One function makes the answer, so the
+ * three cannot disagree.
+ */
+import type { DesiredState } from '../../routes/desired.js';
+import type { ActualState } from '../../routes/diff.js';
+import { explain } from '../../routes/explain.js';
+import type { ObjectHistory } from '../../routes/explain-kernel.js';
+import type { BasisReport, ExplainReport, FreezeReport } from '../../routes/explain-report.js';
+import type { Snapshot } from '../../encap/cluster.js';
+import { resolveDestination, resolveNode } from './resolve.js';
+
+export interface NodeReading {
+  /** The node whose kernel was read. */
+  readonly node: string;
+  readonly snapshot: Snapshot;
+  /** With the host's settings among the objects. */
+  readonly desired: DesiredState;
+  /** Read when it is needed: an explanation for another node needs none of it. */
+  actual(): Promise<ActualState>;
+  /** What packet filters, ours and others', have to say; one line each. */
+  guardNotes(): Promise<readonly string[]>;
+  readonly history?: ObjectHistory | undefined;
+  readonly freeze?: FreezeReport | undefined;
+  readonly basis?: Pick<BasisReport, 'kind' | 'note'> | undefined;
+}
+
+export interface ExplainAsked {
+  /** An address, a prefix or a node's name. */
+  readonly destination: string;
+  /** The sender; this node when not given. */
+  readonly from?: string | undefined;
+}
+
+/** A text instead of a report is what is wrong with the question, one line. */
+export async function explainReading(
+  reading: NodeReading,
+  asked: ExplainAsked,
+): Promise<ExplainReport | string> {
+  const { snapshot, node, basis, freeze } = reading;
+  const destination = resolveDestination(snapshot.cluster, asked.destination);
+  if (typeof destination === 'string') return destination;
+  const from = resolveNode(snapshot.cluster, asked.from ?? node);
+  if (typeof from === 'string') return from;
+  const here =
+    from.name === node
+      ? {
+          desired: reading.desired,
+          actual: await reading.actual(),
+          guardNotes: await reading.guardNotes(),
+          history: reading.history,
+          freeze,
+        }
+      : {};
+  return explain({ snapshot, destination, from, basis, ...here });
+}
