@@ -4,10 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import type { TermsHistory } from '../../routes/changeover.js';
-import { readChecked, sha256, writeChecked } from './checked-file.js';
+import { DamagedFileError, readChecked, sha256, writeChecked } from './checked-file.js';
+
+const format = 'selvage.change-record/1';
 
 export interface ChangeRecord {
-  readonly schema: 'selvage.change-record/1';
+  readonly schema: typeof format;
   readonly state: 'provisional' | 'confirmed' | 'rolled-back';
   /** Who watches over it: a running agent, or an `apply` without one. */
   readonly keeper: 'agent' | 'apply';
@@ -39,10 +41,16 @@ export class ChangeRecordFile {
     this.path = path;
   }
 
-  /** Undefined when there is none; throws `DamagedFileError`. */
+  /** Undefined when there is none; throws `DamagedFileError`, also for what a later release wrote. */
   read(): ChangeRecord | undefined {
     const content = readChecked(this.path);
-    return content === undefined ? undefined : (JSON.parse(content) as ChangeRecord);
+    if (content === undefined) return undefined;
+    const record = JSON.parse(content) as { readonly schema?: unknown };
+    if (record.schema !== format)
+      throw new DamagedFileError(
+        `cannot use ${this.path}: it is of format ${String(record.schema)}, and this release reads ${format}; settle that change with the release that began it, or remove the file and look at the node with "selvage plan"`,
+      );
+    return record as ChangeRecord;
   }
 
   write(record: ChangeRecord): void {

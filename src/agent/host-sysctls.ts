@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import * as z from 'zod';
 import type { LocalFacts } from '../../encap/cluster.js';
 import type { Kernel, SysctlObject } from '../../tunnel/kernel.js';
 
@@ -36,6 +37,15 @@ export function hostSysctls(
   return wanted;
 }
 
+/** Values by their path below /proc/sys; any other shape is not this release's. */
+const settings = z.record(z.string().startsWith('net/'), z.string());
+
+function reasonOf(error: unknown): string {
+  if (error instanceof z.ZodError)
+    return `it is not a list of settings below net/ (${error.issues[0]?.path.join('.') ?? ''})`;
+  return (error as Error).message;
+}
+
 /** The values from before the first write, in a file of the state directory. */
 export class SysctlRecord {
   readonly #path: string;
@@ -50,11 +60,11 @@ export class SysctlRecord {
 
   read(): Readonly<Record<string, string>> {
     try {
-      return JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, string>;
+      return settings.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
       throw new Error(
-        `cannot read the record of host settings ${this.#path}: ${(error as Error).message}; mend or remove it`,
+        `cannot read the record of host settings ${this.#path}: ${reasonOf(error)}; mend or remove it`,
         { cause: error },
       );
     }
