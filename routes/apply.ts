@@ -3,12 +3,13 @@
  *
  * Two rounds, because the kernel runs the later messages of a batch even if earlier ones failed:
  * first devices, addresses and peer entries; then the routes, but not those of a peer whose entries
- * failed (its route would send packets nowhere). Then devices shrink; deletions come last.
+ * failed (its route would send packets nowhere). Then devices shrink; deletions come last, but for
+ * addresses that a route needs gone.
  */
 import type { Kernel, KernelFailure, Op } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
 import type { Change } from './diff.js';
-import { isShrink, opsOf } from './diff.js';
+import { handedOver, isShrink, opsOf } from './diff.js';
 
 export interface FailedChange {
   readonly change: Change;
@@ -58,13 +59,26 @@ export async function applyChanges(
   });
   const heldSet = new Set(held);
   skipped.push(...held);
-  await run(routes.filter((change) => !heldSet.has(change)));
+  const handed = handedOver(changes);
+  await run(routes.filter((change) => !heldSet.has(change) && !handed.routes.has(change)));
+  // The kernel drops every route that prefers an address that goes, so none may have been left.
+  const preferred = new Set(
+    [...skipped, ...failed.map((entry) => entry.change)].flatMap(presentSource),
+  );
+  const needed = [...handed.addresses].filter((change) => preferred.has(deletedAddress(change)!));
+  const gone = [...handed.addresses].filter((change) => !needed.includes(change));
+  await run(gone);
+  const late = routes.filter((change) => handed.routes.has(change) && !heldSet.has(change));
+  if (needed.length === 0) await run(late);
+  else skipped.push(...needed, ...late);
   await run(writes.filter(isShrink));
   // What a route goes on using because its successor could not be written must stay.
   const inUse = new Set(
     [...skipped, ...failed.map((entry) => entry.change)].flatMap((change) => presentDevice(change)),
   );
-  const deletions = changes.filter((change) => change.kind === 'delete');
+  const deletions = changes.filter(
+    (change) => change.kind === 'delete' && !handed.addresses.has(change),
+  );
   const kept = deletions.filter((change) => inUse.has(deletedDevice(change) ?? ''));
   skipped.push(...kept);
   await run(deletions.filter((change) => !kept.includes(change)));
@@ -101,6 +115,21 @@ function presentDevice(change: Change): readonly string[] {
     change.actual.target.kind === 'unicast'
     ? [change.actual.target.device]
     : [];
+}
+
+/** The source that the route to be changed prefers at present. */
+function presentSource(change: Change): readonly string[] {
+  if (change.kind !== 'update' || change.actual.type !== 'route') return [];
+  const { target } = change.actual;
+  return target.kind === 'unicast' && target.preferredSource !== undefined
+    ? [target.preferredSource.text]
+    : [];
+}
+
+function deletedAddress(change: Change): string | undefined {
+  return change.kind === 'delete' && change.actual.type === 'address'
+    ? change.actual.address.address.text
+    : undefined;
 }
 
 /** The device that goes, or that something is taken from. */

@@ -175,11 +175,7 @@ class Builder {
   #receiver(link: OwnLink): void {
     this.#add(link);
     this.#deviceAddresses(link);
-    this.#add({
-      type: 'sysctl',
-      path: `net/ipv4/conf/${link.name}/rp_filter`,
-      value: '2',
-    });
+    this.#deviceSysctls(link.name);
   }
 
   #link(parts: LinkParts): OwnLink {
@@ -219,7 +215,10 @@ class Builder {
    * Without an IPv4 address a receive device drops asymmetric arrivals even under the loose
    * reverse-path filter, so every device carries the tunnel addresses of both families.
    */
-  #deviceAddresses({ name: device, kind, mtu }: OwnLink): void {
+  #deviceAddresses(link: OwnLink): void {
+    const { name: device, kind, mtu } = link;
+    const add = (address: Address, length: number): void =>
+      this.#add({ type: 'address', device, address: { address, length } });
     for (const family of [4, 6] as const) {
       if (family === 6 && kind === 'ipip') continue;
       const address = tunnelAddress(this.#input.self, family);
@@ -233,12 +232,25 @@ class Builder {
         continue;
       }
       this.#addresses.add(address.text);
-      this.#add({
-        type: 'address',
-        device,
-        address: { address, length: family === 4 ? 32 : 128 },
-      });
+      add(address, family === 4 ? 32 : 128);
+      // Peers route by this one. The kernel makes it when the device comes up, and only then.
+      if (family === 6 && link.kind === 'vxlan') add(linkLocalOf(link.mac), 64);
     }
+  }
+
+  #deviceSysctls(device: string): void {
+    const set = (path: string, value: string): void =>
+      this.#add({ type: 'sysctl', path: `net/${path}`, value });
+    set(`ipv4/conf/${device}/rp_filter`, '2');
+    set(`ipv4/conf/${device}/forwarding`, '1');
+    if (!this.#hasIpv6(device)) return;
+    set(`ipv6/conf/${device}/disable_ipv6`, '0');
+    set(`ipv6/conf/${device}/forwarding`, '1');
+  }
+
+  #hasIpv6(device: string): boolean {
+    const address = tunnelAddress(this.#input.self, 6);
+    return address !== undefined && this.#objects.has(`address ${device} ${address.text}/128`);
   }
 
   /** The unused rest of our own blocks must not follow a default route back out. */

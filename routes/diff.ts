@@ -1,9 +1,10 @@
 /**
  * From what the kernel has to what it should have: a pure function to an ordered list of changes.
  *
- * Order: devices, addresses, forwarding and neighbour entries, sysctls, then routes by replace, then
- * devices whose MTU only shrinks (routes must not promise what their device has lost); deletions
- * last, in reverse. A route key that somebody else holds is left alone and reported,
+ * Order: devices and their sysctls (without IPv6 no IPv6 address), addresses, forwarding and
+ * neighbour entries, the host's sysctls, then routes by replace, then devices whose MTU only shrinks
+ * (routes must not promise what their device has lost); deletions last, in reverse. One deletion
+ * comes earlier, see `handedOver`. A route key that somebody else holds is left alone and reported,
  * since a replace would take it over.
  */
 import type { KernelObject, KernelState, Op, RouteObject } from '../tunnel/kernel.js';
@@ -11,7 +12,7 @@ import { objectKey } from '../tunnel/kernel.js';
 import { needsRecreate } from '../tunnel/link-kinds/index.js';
 import type { DesiredObject } from './desired.js';
 import { differences } from './equal.js';
-import { isOwnLink, isOwnRoute, ownState } from './ownership.js';
+import { deviceOf, isOwnDeviceName, isOwnLink, isOwnRoute, ownState } from './ownership.js';
 
 export type Change =
   | { readonly kind: 'create'; readonly key: string; readonly desired: DesiredObject }
@@ -45,7 +46,11 @@ export interface ActualState {
   readonly sysctls: ReadonlyMap<string, string>;
 }
 
-const typeOrder = ['link', 'address', 'fdb', 'neighbour', 'sysctl', 'route'] as const;
+const stages = ['link', 'ours', 'address', 'fdb', 'neighbour', 'sysctl', 'route'] as const;
+
+function stageOf(object: DesiredObject): (typeof stages)[number] {
+  return object.type === 'sysctl' && isOwnDeviceName(deviceOf(object) ?? '') ? 'ours' : object.type;
+}
 
 export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: ActualState): Diff {
   const own = new Map<string, DesiredObject>();
@@ -64,7 +69,7 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
   const recreated = new Set<string>();
   const grown = new Map<string, Growth>();
 
-  for (const object of inTypeOrder(desired.values())) {
+  for (const object of inOrder(desired.values())) {
     const key = objectKey(object);
     const other = others.get(key);
     if (other !== undefined) {
@@ -86,19 +91,53 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
   const stale = [...own.entries()].filter(
     ([key, object]) => !desired.has(key) && !recreated.has(deviceOf(object) ?? ''),
   );
-  const deletions = inTypeOrder(stale.map(([, object]) => object)).reverse();
+  const deletions = inOrder(stale.map(([, object]) => object))
+    .reverse()
+    .map((object): Change => ({ kind: 'delete', key: objectKey(object), actual: object }));
+  const changes = [
+    ...writes.filter((change) => !isShrink(change)),
+    ...writes.filter(isShrink),
+    ...deletions,
+  ];
+  const { addresses, routes } = handedOver(changes);
+  if (addresses.size === 0) return { changes, foreign };
+  const rest = changes.filter((change) => !addresses.has(change) && !routes.has(change));
+  const last = rest.findIndex((change) => isShrink(change) || change.kind === 'delete');
+  const before = last === -1 ? rest : rest.slice(0, last);
   return {
-    changes: [
-      ...writes.filter((change) => !isShrink(change)),
-      ...writes.filter(isShrink),
-      ...deletions.map((object): Change => ({
-        kind: 'delete',
-        key: objectKey(object),
-        actual: object,
-      })),
-    ],
+    changes: [...before, ...addresses, ...routes, ...(last === -1 ? [] : rest.slice(last))],
     foreign,
   };
+}
+
+/**
+ * Addresses of this node's that are a peer's from now on, as when two nodes exchange their
+ * prefixes: no route can have one as its gateway while it is here, so they go before these routes
+ * are written, and after the others have been given another preferred source.
+ */
+export function handedOver(changes: readonly Change[]): {
+  readonly addresses: ReadonlySet<Change>;
+  readonly routes: ReadonlySet<Change>;
+} {
+  const leaving = new Map<string, Change[]>();
+  for (const change of changes) {
+    if (change.kind !== 'delete' || change.actual.type !== 'address') continue;
+    const { text } = change.actual.address.address;
+    leaving.set(text, [...(leaving.get(text) ?? []), change]);
+  }
+  const addresses = new Set<Change>();
+  const routes = new Set<Change>();
+  if (leaving.size === 0) return { addresses, routes };
+  for (const change of changes) {
+    if (change.kind === 'delete' || change.desired.type !== 'route') continue;
+    const { target } = change.desired;
+    const gateway = target.kind === 'unicast' ? target.gateway?.text : undefined;
+    const gone = gateway === undefined ? undefined : leaving.get(gateway);
+    if (gone === undefined) continue;
+    routes.add(change);
+    for (const address of gone) addresses.add(address);
+  }
+  return { addresses, routes };
 }
 
 /** A device's MTU gets smaller and nothing else of it changes. */
@@ -209,27 +248,8 @@ function foreignKeys(state: KernelState): ReadonlyMap<string, KernelObject> {
   return keys;
 }
 
-function deviceOf(object: DesiredObject): string | undefined {
-  switch (object.type) {
-    case 'link':
-      return undefined;
-    case 'address':
-    case 'neighbour':
-    case 'fdb':
-      return object.device;
-    case 'route':
-      return routeDevice(object);
-    case 'sysctl':
-      return /^net\/ipv[46]\/conf\/([^/]+)\//.exec(object.path)?.[1];
-  }
-}
-
-function routeDevice(route: RouteObject): string | undefined {
-  return route.target.kind === 'unicast' ? route.target.device : undefined;
-}
-
-function inTypeOrder(objects: Iterable<DesiredObject>): DesiredObject[] {
-  const groups = new Map<string, DesiredObject[]>(typeOrder.map((type) => [type, []]));
-  for (const object of objects) groups.get(object.type)!.push(object);
-  return typeOrder.flatMap((type) => groups.get(type)!);
+function inOrder(objects: Iterable<DesiredObject>): DesiredObject[] {
+  const groups = new Map<string, DesiredObject[]>(stages.map((stage) => [stage, []]));
+  for (const object of objects) groups.get(stageOf(object))!.push(object);
+  return stages.flatMap((stage) => groups.get(stage)!);
 }

@@ -4,8 +4,15 @@
  */
 import { isLinkLocal } from '../encap/address.js';
 import type { InterfaceAddress, Prefix } from '../encap/prefix.js';
-import type { KernelState, LinkObject, OwnLink, RouteObject } from '../tunnel/kernel.js';
+import type {
+  KernelObject,
+  KernelState,
+  LinkObject,
+  OwnLink,
+  RouteObject,
+} from '../tunnel/kernel.js';
 import type { Slot } from './slots.js';
+import { linkLocalOf } from './vtep.js';
 
 /** `RTPROT_*` value of every route we make; unassigned in linux/rtnetlink.h and iproute2's rt_protos. */
 export const routeProtocol = 83;
@@ -84,14 +91,41 @@ export function isOwnRoute(route: RouteObject): boolean {
   return route.protocol === routeProtocol;
 }
 
-/** The part of a dump that is ours; addresses the kernel makes for itself are not. */
+/** The device that an object other than a device belongs to or leads to. */
+export function deviceOf(object: KernelObject): string | undefined {
+  switch (object.type) {
+    case 'link':
+      return undefined;
+    case 'address':
+    case 'neighbour':
+    case 'fdb':
+      return object.device;
+    case 'route':
+      return object.target.kind === 'unicast' ? object.target.device : undefined;
+    case 'sysctl':
+      return /^net\/ipv[46]\/conf\/([^/]+)\//.exec(object.path)?.[1];
+  }
+}
+
+/**
+ * The part of a dump that is ours; addresses the kernel makes for itself are not, but for the
+ * link-local address that peers derive from the device's MAC.
+ */
 export function ownState(state: KernelState): KernelState {
   const links = state.links.filter(isOwnLink);
   const devices = new Set(links.map((link) => link.name));
+  const linkLocals = new Set(
+    links.flatMap((link) =>
+      link.kind === 'vxlan' ? [`${link.name} ${linkLocalOf(link.mac).text}`] : [],
+    ),
+  );
   return {
     links,
     addresses: state.addresses.filter(
-      (entry) => devices.has(entry.device) && !isKernelMade(entry.address),
+      (entry) =>
+        devices.has(entry.device) &&
+        (!isKernelMade(entry.address) ||
+          linkLocals.has(`${entry.device} ${entry.address.address.text}`)),
     ),
     neighbours: state.neighbours.filter((entry) => devices.has(entry.device)),
     fdb: state.fdb.filter((entry) => devices.has(entry.device)),

@@ -2,11 +2,11 @@
  * Which changes of a pass are made now and which wait: objects that somebody fights us for, objects
  * that the kernel keeps refusing, and what cannot work without them. Everything else goes ahead.
  */
-import type { DesiredObject } from './desired.js';
 import type { ApplyResult, FailedChange } from './apply.js';
 import type { Change } from './diff.js';
 import type { Contest, FightOptions, Wish } from './fight.js';
 import { Fights } from './fight.js';
+import { deviceOf } from './ownership.js';
 import { Retries } from './retry.js';
 
 export interface Paced {
@@ -97,19 +97,4 @@ function isRoute(change: Exclude<Change, { kind: 'delete' }>): boolean {
 /** The device without which the change cannot be made. */
 function deviceNeeded(change: Change): string | undefined {
   return change.kind === 'delete' ? undefined : deviceOf(change.desired);
-}
-
-function deviceOf(object: DesiredObject): string | undefined {
-  switch (object.type) {
-    case 'address':
-    case 'neighbour':
-    case 'fdb':
-      return object.device;
-    case 'route':
-      return object.target.kind === 'unicast' ? object.target.device : undefined;
-    case 'sysctl':
-      return /^net\/ipv[46]\/conf\/([^/]+)\//.exec(object.path)?.[1];
-    case 'link':
-      return undefined;
-  }
 }

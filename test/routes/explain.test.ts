@@ -254,9 +254,13 @@ t.test('desired against actual', (t) => {
     'link slv4a': 'match',
     'address slv4a 10.64.1.0/32': 'match',
     'address slv4a fd64:0:0:1::/128': 'match',
+    'address slv4a fe80::57:30ff:feac:8142/64': 'match',
     'fdb slv4a 02:56:5a:85:88:f3': 'match',
     'neighbour slv4a 10.64.21.0': 'match',
+    'sysctl net/ipv4/conf/slv4a/forwarding': 'match',
     'sysctl net/ipv4/conf/slv4a/rp_filter': 'match',
+    'sysctl net/ipv6/conf/slv4a/disable_ipv6': 'match',
+    'sysctl net/ipv6/conf/slv4a/forwarding': 'match',
     [pathRouteKey(parsePrefix('10.64.21.0/24'))]: 'match',
   });
 
@@ -267,10 +271,10 @@ t.test('desired against actual', (t) => {
     });
   for (const [type, count] of [
     ['link', 1],
-    ['address', 2],
+    ['address', 3],
     ['fdb', 1],
     ['neighbour', 1],
-    ['sysctl', 1],
+    ['sysctl', 4],
     ['route', 1],
   ] as const) {
     const report = without(type);

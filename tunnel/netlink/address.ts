@@ -10,7 +10,7 @@
  * usable at once (IFA_F_NODAD: duplicates are the cluster file's business, and a tentative address
  * cannot be a preferred source).
  */
-import type { Address } from '../../encap/address.js';
+import { type Address, isLinkLocal } from '../../encap/address.js';
 import type { AddressObject } from '../kernel.js';
 import { type Attributes, address, readAttributes, readU32 } from './attributes.js';
 import { AF, IFA, IFA_F, NLM_F, RTM } from './constants.js';
@@ -59,6 +59,8 @@ export function writeAddress(
   writer.setU32(body + 4, options.index);
   writer.data(IFA.LOCAL, own.bytes);
   writer.data(IFA.ADDRESS, own.bytes);
-  if (set) writer.u32(IFA.FLAGS, IFA_F.NOPREFIXROUTE | (own.family === 6 ? IFA_F.NODAD : 0));
+  // fe80::/64 is the kernel's own business on every device.
+  const prefixRoute = own.family === 6 && isLinkLocal(own) ? 0 : IFA_F.NOPREFIXROUTE;
+  if (set) writer.u32(IFA.FLAGS, prefixRoute | (own.family === 6 ? IFA_F.NODAD : 0));
   writer.end();
 }
