@@ -1,10 +1,14 @@
 /** `selvage agent`: starts the agent of this node and stays until a signal ends it. */
 import pino from 'pino';
 import type { Logger } from 'pino';
+import type { Cluster } from '../../encap/cluster.js';
+import { cannotOpen, readClusterBytes } from '../config/load.js';
+import type { ClusterStore } from '../store/store.js';
 import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
 import { downOnce } from './one-shot.js';
+import type { NamespaceLock } from './namespace-lock.js';
 import { lockNamespace } from './namespace-lock.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
@@ -24,31 +28,35 @@ export interface RunOptions extends AgentPaths {
 export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
   const { socket = agentSocket(options) } = options;
-  // Before anything is written, the files of the state directory included.
-  const lock = await lockNamespace({ command: 'agent', node: options.node, socket });
+  const file = await openFileStore(options.configPath);
+  let lock: NamespaceLock | undefined;
   try {
-    await runAlone(options, { log, socket });
+    requireNode(file.current, options.node);
+    // Before anything is written, the files of the state directory included.
+    lock = await lockNamespace({ command: 'agent', node: options.node, socket });
+    await runAlone(options, { file, log, socket });
   } finally {
-    await lock.release();
+    file.close();
+    await lock?.release();
   }
 }
 
 async function runAlone(
   options: RunOptions,
-  { log, socket }: { readonly log: Logger; readonly socket: string },
+  given: { readonly file: ClusterStore; readonly log: Logger; readonly socket: string },
 ): Promise<void> {
-  const store = await withLastGood(await openFileStore(options.configPath), {
-    path: lastGoodFile(options),
-  });
-  const cluster = store.current;
-  if (cluster === undefined) {
-    store.close();
+  const { file, log, socket } = given;
+  const store = await withLastGood(file, { path: lastGoodFile(options) });
+  if (store.current === undefined) {
+    const read = await readClusterBytes(options.configPath);
+    const [problem] = read.ok ? [] : read.problems;
+    if (problem !== undefined && cannotOpen.includes(problem.code))
+      throw new ConfigMissing(
+        `cannot read ${options.configPath}: ${problem.message}; ${problem.remedy}`,
+      );
     throw new ConfigRefused(store.problems);
   }
-  if (cluster.nodes.get(options.node) === undefined) {
-    store.close();
-    throw new UnknownNodeError(options.node, cluster);
-  }
+  requireNode(store.current, options.node);
   const runtime = await openRuntime({ paths: options, log });
   const agent = new Agent({
     node: options.node,
@@ -69,6 +77,11 @@ async function runAlone(
   if (options.flushOnExit) await flush(options, log);
 }
 
+function requireNode(cluster: Cluster | undefined, node: string): void {
+  if (cluster !== undefined && cluster.nodes.get(node) === undefined)
+    throw new UnknownNodeError(node, cluster);
+}
+
 async function flush(options: RunOptions, log: Logger): Promise<void> {
   const again = await openRuntime({ paths: options, log });
   const report = await downOnce(again);
@@ -76,6 +89,9 @@ async function flush(options: RunOptions, log: Logger): Promise<void> {
   for (const failure of report.failed) log.error(failure);
   log.info({ removed: report.removed.length }, 'everything removed');
 }
+
+/** There is no file to start with. */
+export class ConfigMissing extends Error {}
 
 /** The file is not fit to start with; the problems are printed one a line. */
 export class ConfigRefused extends Error {

@@ -1,6 +1,7 @@
 /** The cluster file for a command: the cluster, or a failure with everything that is wrong. */
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import { formatProblem, loadClusterFile } from '../config/index.js';
+import { cannotOpen } from '../config/load.js';
 import { resolveNode } from '../explain/resolve.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure, usageFailure } from './failure.js';
@@ -10,7 +11,7 @@ export async function readCluster(file: string): Promise<Cluster> {
   if (result.ok) return result.cluster;
   const errors = result.problems.filter((problem) => problem.severity === 'error');
   const [first] = errors;
-  if (first?.code === 'file-missing' || first?.code === 'file-not-readable')
+  if (first !== undefined && cannotOpen.includes(first.code))
     throw unableFailure(
       `cannot read the cluster file ${file}: ${first.message}; name another with --config FILE`,
     );

@@ -31,6 +31,7 @@ export function unableFailure(message: string): Failure {
  */
 export const knownErrors: Readonly<Record<string, ExitCode>> = {
   UnknownNodeError: exitCodes.usage,
+  ConfigMissing: exitCodes.unable,
   ConfigRefused: exitCodes.found,
   NoGuardError: exitCodes.unable,
   ToolMissingError: exitCodes.unable,

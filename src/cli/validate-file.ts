@@ -1,7 +1,7 @@
 /** Reads a cluster file for `validate`: what is wrong with it, and what it describes. */
 import type { Problem } from '../config/index.js';
 import { parseClusterFile } from '../config/index.js';
-import { readClusterBytes } from '../config/load.js';
+import { cannotOpen, readClusterBytes } from '../config/load.js';
 import { unableFailure } from './failure.js';
 
 export interface ValidateReport {
@@ -25,8 +25,6 @@ export interface Validated {
   /** The text of the file, for excerpts. */
   readonly source: string;
 }
-
-const cannotOpen: readonly string[] = ['file-missing', 'file-not-readable', 'file-not-regular'];
 
 export async function validateFile(file: string): Promise<Validated> {
   const read = await readClusterBytes(file);

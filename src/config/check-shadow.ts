@@ -22,6 +22,7 @@ export function checkRuleOrder(
   for (const draft of rules) {
     if (['from', 'to', 'between', 'same', 'different', 'family'].some((key) => draft.bad.has(key)))
       continue;
+    reportRegionless(draft, context);
     const conditions = conditionsOf(draft.rule, zonesOf);
     const contradiction = contradictionIn(conditions);
     if (contradiction !== undefined) {
@@ -54,6 +55,28 @@ export function checkRuleOrder(
 function lineOf({ source }: Rule): string {
   if (source === undefined) return 'built in';
   return source.file.startsWith('--') ? source.file : `line ${source.line}`;
+}
+
+/** Without a region two zones are never of the same one, so such a rule says more or less than it seems. */
+function reportRegionless(
+  { rule, path }: DraftRule,
+  { known, report }: { readonly known: Known; readonly report: Report },
+): void {
+  const wanted = rule.relations.region;
+  const zones = known.zones.list;
+  if (wanted === undefined || !known.zones.complete) return;
+  if (zones.some(({ zone, bad }) => zone.region !== undefined || bad.has('region'))) return;
+  report.add({
+    code: 'unused-value',
+    severity: 'warning',
+    path: [...path, wanted],
+    value: 'region',
+    message:
+      wanted === 'same'
+        ? 'no zone has a region, so no two nodes are of the same one and the rule never matches'
+        : 'no zone has a region, so any two nodes count as of different ones',
+    remedy: 'give the zones their "region:", or name another relation',
+  });
 }
 
 /** A selector and the zones it can choose from; undefined: nothing is known of them. */

@@ -14,6 +14,13 @@ export type FileBytes =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** Problems of files that could not even be opened; all others are of their content. */
+export const cannotOpen: readonly ProblemCode[] = [
+  'file-missing',
+  'file-not-readable',
+  'file-not-regular',
+];
+
 export async function loadClusterFile(
   path: string,
   options: ReadOptions = {},

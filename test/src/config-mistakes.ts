@@ -426,6 +426,17 @@ export const mistakes: readonly (readonly [string, readonly string[]])[] = [
     ['1:46 rule-never-matches rules[0].different → remove one of the two'],
   ],
   [
+    'rules: [{mode: vxlan, same: region}]\n' + oneNode,
+    [
+      '1:29 (warning) unused-value rules[0].same → give the zones their "region:", or name another relation',
+    ],
+  ],
+  [
+    'rules: [{mode: vxlan, different: region, same: provider}]\nzones: [{name: z, subnets: [10.0.0.0/24], region: west}]\n' +
+      oneNode,
+    [],
+  ],
+  [
     'rules: [{mode: vxlan, same: az}]\n' + oneNode,
     ['1:29 unknown-value rules[0].same → did you mean "zone"?'],
   ],

@@ -9,10 +9,12 @@ export function runCommand() {
     .description(
       'Sends packets between the workloads of every ordered pair of nodes, captures them on the ' +
         'underlay, and prints the mode decided, the mode seen, MTU and loss. With a file it builds ' +
-        'that lab first and removes it afterwards; without one it uses the lab that stands.',
+        'that lab first and removes it afterwards; without one it uses the lab that stands. A lab of that ' +
+        'name that stands is not built over, unless with --replace.',
     )
     .argument('[file]', 'the cluster file to build; default: the lab that stands')
     .addOption(labOption())
+    .option('--replace', 'with a file: remove a lab of that name first', false)
     .option('--keep', 'leave the lab standing that was built for this run', false)
     .addOption(blackHoleOption())
     .addOption(new Option('--from <node>', 'only pairs with this sender'))
@@ -40,7 +42,7 @@ Exit code 1 means: something on the wire was not as decided.`,
       const lab =
         file === undefined
           ? await standingLab(options.lab, { members: [from, to] })
-          : await buildLab({ ...options, file, replace: true, members: [from, to] });
+          : await buildLab({ ...options, file, members: [from, to] });
       try {
         const matrix = await withProgress((display) =>
           labRun(lab, {
