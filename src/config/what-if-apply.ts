@@ -211,7 +211,7 @@ function merge(value: Fields, context: Merging): void {
     const path = [...below, key];
     const patchPath = [...from, key];
     if (part === null) {
-      delete target[key];
+      Reflect.deleteProperty(target, key);
     } else if (isMapping(part) && isMapping(target[key])) {
       // The value may be shared with the cluster that it was taken from.
       target[key] = { ...target[key] };
@@ -235,7 +235,8 @@ function forgetRivals(value: Fields, fields: Fields): void {
   if (!isMapping(value['accepts']) || !isMapping(accepts)) return;
   for (const mode of modes)
     if (mode in value['accepts'])
-      for (const key of Object.keys(accepts)) if (key.startsWith(`${mode}/`)) delete accepts[key];
+      for (const key of Object.keys(accepts))
+        if (key.startsWith(`${mode}/`)) Reflect.deleteProperty(accepts, key);
 }
 
 function isMapping(value: unknown): value is Fields {
@@ -248,7 +249,7 @@ function notAMapping({ change, patch }: Change, path: Path = change.path): void 
   patch.report.add({
     code: value === null ? 'empty-value' : 'wrong-type',
     path,
-    value: typeof value === 'object' ? '' : String(value),
+    value: typeof value === 'string' ? value : '',
     message: value === null ? `nothing is said of it` : 'this is no mapping',
     remedy: `write {key: value, …}${removable ? ', or remove' : ''}`,
   });

@@ -151,7 +151,7 @@ function additions(reading: Reading, behind: readonly string[]): readonly PatchE
   if (isPlace(where) && behind.length === 1)
     return [{ word: 'rules', names: [where], value, path: [key] }];
   if (behind.length === 0 && typeof value === 'object' && value !== null) {
-    const parts = Object.entries(value);
+    const parts = Object.entries(value as Readonly<Record<string, unknown>>);
     if (parts.length > 0 && parts.every(([place]) => isPlace(place)))
       return parts.map(([place, rules]) => ({
         word: 'rules',
