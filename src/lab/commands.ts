@@ -6,6 +6,7 @@
  *     down           labDown      → DownResult
  *     exec NODE …    labExec      → exit status of the program
  *     explain DST    labExplain   → exit status of route-explain
+ *     fault …        injectFault, clearFaults → StandingFault
  *
  * `openLab` finds a lab that another command has built; `labConfigFile` says which file it is of.
  * Everything an operator can do wrong is a `LabError` with a message that is fit to be shown.
@@ -15,6 +16,14 @@ import { defaultStateRoot, labPaths } from './names.js';
 
 export { type DownResult, labDown } from './down.js';
 export { type ExecOptions, type Place, labExec, labExplain } from './exec.js';
+export { faults } from './faults/index.js';
+export {
+  type FaultRequest,
+  type StandingFault,
+  clearFaults,
+  injectFault,
+  standingFaults,
+} from './faults/inject.js';
 export { type Lab, openLab } from './lab.js';
 export { listLabs } from './manifest.js';
 export { type Matrix, type MatrixPair, matrixSchema } from './matrix.js';

@@ -4,6 +4,7 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { downCommand } from './lab/down.js';
 import { execCommand } from './lab/exec.js';
 import { explainCommand } from './lab/explain.js';
+import { faultCommand } from './lab/fault.js';
 import { listCommand } from './lab/list.js';
 import { runCommand } from './lab/run.js';
 import { upCommand } from './lab/up.js';
@@ -32,6 +33,7 @@ Examples:
     downCommand(),
     execCommand(),
     explainCommand(),
+    faultCommand(),
     listCommand(),
   ];
   for (const command of commands) lab.addCommand(command);
