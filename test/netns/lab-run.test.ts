@@ -5,8 +5,8 @@
  *     rack-1 ─┬─ row ─┬─ rack-2        azure-1
  *             └─ router ── link of 1446 ──┘        rack-2 → azure-1 is denied
  */
-import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
 import {
@@ -22,6 +22,7 @@ import {
 } from '../../src/lab/commands.js';
 import { expectedByFile } from '../../src/lab/expectation.js';
 import { readManifest, writeManifest } from '../../src/lab/manifest.js';
+import { selvageProgram } from '../../src/lab/program.js';
 import { labPaths } from '../../src/lab/names.js';
 import { startTicksOf } from '../../src/lab/processes.js';
 import { command } from '../../src/lab/shell.js';
@@ -170,7 +171,17 @@ t.test('building, refusing, replacing and removing', { skip, timeout: 60_000 }, 
   t.equal(ours(name).length, 8, 'two zones, three nodes and their workloads');
   t.strictSame(listLabs(stateRoot), [name]);
   await t.rejects(build(name), { message: /there is a lab .* already/ });
-  t.equal(ours(name).length, 8, 'the refusal changed nothing');
+  // The command knows only labs of the usual place, so it is told of this one there.
+  const usual = labPaths(name);
+  mkdirSync(usual.folder, { recursive: true });
+  copyFileSync(labPaths(name, stateRoot).manifest, usual.manifest);
+  const [program, ...rest] = selvageProgram();
+  const run = ['lab', 'run', 'deploy/examples/hybrid.yaml', '--lab', name];
+  const asked = spawnSync(program!, [...rest, ...run], { encoding: 'utf8' });
+  rmSync(usual.folder, { recursive: true });
+  t.equal(asked.status, 3);
+  t.match(asked.stderr, /there is a lab .* already .*or build over it with --replace/);
+  t.equal(ours(name).length, 8, 'the refusals changed nothing');
   await build(name, { replace: true });
   t.equal(ours(name).length, 8);
 
