@@ -17,8 +17,11 @@ export interface Watcher {
   readonly [watcherBrand]: true;
 }
 
-/** How `watch` reads: netlink datagrams of the kernel only, or packets of a TUN device. */
-export const watchHow = { netlink: 0, tun: 1 } as const;
+/**
+ * How `watch` reads: netlink datagrams of the kernel only, packets of a TUN device, or frames of a
+ * packet socket, each with its `struct sockaddr_ll` (20 bytes) right before it in the headroom.
+ */
+export const watchHow = { netlink: 0, tun: 1, packet: 2 } as const;
 
 /**
  * The functions of `selvage.c`. Numbers below zero are `-errno`. Datagrams lie in the slab at
@@ -30,6 +33,17 @@ export interface Addon {
   netlinkJoin(fd: number, group: number): number;
   tunOpen(name: string, extraFlags: number): number;
   tunPersist(fd: number, persist: 0 | 1): number;
+  /** AF_PACKET, whole frames; it hears nothing before `packetBind`. */
+  packetSocket(receiveBufferBytes: number): number;
+  /** Classic BPF: an array of `struct sock_filter`, 8 bytes each. */
+  packetFilter(fd: number, program: Uint8Array): number;
+  /** Device 0 is all of them. `etherType`: ETH_P_* of linux/if_ether.h. */
+  packetBind(fd: number, deviceIndex: number, etherType: number): number;
+  packetSend(fd: number, frame: Uint8Array, deviceIndex: number): number;
+  /** Packets lost for want of room since it was asked last. */
+  packetDrops(fd: number): number;
+  deviceIndex(name: string): number;
+  deviceName(index: number): string | undefined;
   /** Moves the calling thread into the network namespace of the descriptor. */
   setns(fd: number): number;
   /** One call is one datagram. */

@@ -1,6 +1,6 @@
 /*
- * The few system calls that Node cannot make: netlink sockets, TUN devices, setns, and one way to
- * be told that either has something to read.
+ * The few system calls that Node cannot make: netlink sockets, TUN devices, packet sockets, setns,
+ * and one way to be told that any of them has something to read.
  *
  * A descriptor opened here is watched by `watch(fd, how, slab, table, headroom, callback)`. On a
  * wake-up this file reads datagram after datagram into the slab that JavaScript owns, notes
@@ -17,11 +17,14 @@
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <node_api.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -36,7 +39,7 @@
 /* The largest datagram: an IP packet has at most 65535 bytes, a netlink dump 32 KiB a datagram. */
 #define DATAGRAM_MAX 65536u
 
-enum how { HOW_NETLINK = 0, HOW_TUN = 1 };
+enum how { HOW_NETLINK = 0, HOW_TUN = 1, HOW_PACKET = 2 };
 
 struct watcher {
   uv_poll_t poll;
@@ -167,6 +170,104 @@ static napi_value set_namespace(napi_env env, napi_callback_info info) {
   return result_or_errno(env, setns(fd, CLONE_NEWNET));
 }
 
+/* packetSocket(receiveBufferBytes): fd or -errno; it hears nothing before `packetBind` */
+static napi_value packet_socket(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  int32_t receive;
+  if (!args(env, info, 1, argv) || napi_get_value_int32(env, argv[0], &receive) != napi_ok)
+    return throw_text(env, "packetSocket(receiveBufferBytes)");
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof receive) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
+  return result_or_errno(env, fd);
+}
+
+/* packetFilter(fd, program): classic BPF, an array of struct sock_filter; 0 or -errno */
+static napi_value packet_filter(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  int32_t fd;
+  uint8_t *program;
+  size_t bytes;
+  if (!args(env, info, 2, argv) || napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
+      !typed_bytes(env, argv[1], &program, &bytes) || bytes == 0 ||
+      bytes % sizeof(struct sock_filter) != 0 ||
+      bytes / sizeof(struct sock_filter) > BPF_MAXINSNS)
+    return throw_text(env, "packetFilter(fd, program)");
+  struct sock_fprog filter = {.len = (unsigned short)(bytes / sizeof(struct sock_filter)),
+                              .filter = (struct sock_filter *)(void *)program};
+  return result_or_errno(env,
+                         setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter));
+}
+
+/* packetBind(fd, deviceIndex, etherType): device 0 is all of them; 0 or -errno */
+static napi_value packet_bind(napi_env env, napi_callback_info info) {
+  napi_value argv[3];
+  int32_t fd, device;
+  uint32_t protocol;
+  if (!args(env, info, 3, argv) || napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
+      napi_get_value_int32(env, argv[1], &device) != napi_ok ||
+      napi_get_value_uint32(env, argv[2], &protocol) != napi_ok)
+    return throw_text(env, "packetBind(fd, deviceIndex, etherType)");
+  struct sockaddr_ll self = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons((uint16_t)protocol),
+                             .sll_ifindex = device};
+  return result_or_errno(env, bind(fd, (struct sockaddr *)&self, sizeof self));
+}
+
+/* packetSend(fd, frame, deviceIndex): a whole frame, link header included; bytes or -errno */
+static napi_value packet_send(napi_env env, napi_callback_info info) {
+  napi_value argv[3];
+  int32_t fd, device;
+  uint8_t *frame;
+  size_t bytes;
+  if (!args(env, info, 3, argv) || napi_get_value_int32(env, argv[0], &fd) != napi_ok ||
+      !typed_bytes(env, argv[1], &frame, &bytes) ||
+      napi_get_value_int32(env, argv[2], &device) != napi_ok)
+    return throw_text(env, "packetSend(fd, frame, deviceIndex)");
+  struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = device};
+  ssize_t sent;
+  do sent = sendto(fd, frame, bytes, 0, (struct sockaddr *)&to, sizeof to);
+  while (sent < 0 && errno == EINTR);
+  return result_or_errno(env, sent);
+}
+
+/* packetDrops(fd): packets lost for want of room since it was asked last, or -errno */
+static napi_value packet_drops(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  int32_t fd;
+  struct tpacket_stats stats = {0};
+  socklen_t length = sizeof stats;
+  if (!args(env, info, 1, argv) || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
+    return throw_text(env, "packetDrops(fd)");
+  if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0)
+    return result_or_errno(env, -1);
+  return number(env, stats.tp_drops);
+}
+
+/* deviceIndex(name): of the calling thread's network namespace, or -errno */
+static napi_value device_index(napi_env env, napi_callback_info info) {
+  napi_value argv[1];
+  char name[IFNAMSIZ];
+  size_t length;
+  if (!args(env, info, 1, argv) ||
+      napi_get_value_string_utf8(env, argv[0], name, sizeof name, &length) != napi_ok)
+    return throw_text(env, "deviceIndex(name)");
+  unsigned index = if_nametoindex(name);
+  return result_or_errno(env, index == 0 ? -1 : (int64_t)index);
+}
+
+/* deviceName(index): undefined when there is none */
+static napi_value device_name(napi_env env, napi_callback_info info) {
+  napi_value argv[1], result;
+  uint32_t index;
+  char name[IFNAMSIZ];
+  if (!args(env, info, 1, argv) || napi_get_value_uint32(env, argv[0], &index) != napi_ok)
+    return throw_text(env, "deviceName(index)");
+  if (if_indextoname(index, name) == NULL) return NULL;
+  if (napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &result) != napi_ok) return NULL;
+  return result;
+}
+
 /* write(fd, bytes, offset, length): bytes written or -errno; one call, one datagram */
 static napi_value write_datagram(napi_env env, napi_callback_info info) {
   napi_value argv[4];
@@ -195,9 +296,23 @@ static napi_value close_fd(napi_env env, napi_callback_info info) {
   return result_or_errno(env, close(fd));
 }
 
+/*
+ * A frame, and in the headroom right before it where and which way it passed: struct sockaddr_ll
+ * (linux/if_packet.h), 20 bytes. `watch` saw to it that the headroom is large enough.
+ */
+static ssize_t read_frame(struct watcher *w, uint8_t *into) {
+  struct sockaddr_ll from = {0};
+  socklen_t from_length = sizeof from;
+  ssize_t got = recvfrom(w->fd, into, DATAGRAM_MAX, MSG_DONTWAIT, (struct sockaddr *)&from,
+                         &from_length);
+  if (got > 0) memcpy(into - sizeof from, &from, sizeof from);
+  return got;
+}
+
 /* One datagram into the slab; its length, or -1 with errno. Zero: skip it and read the next. */
 static ssize_t read_one(struct watcher *w, uint8_t *into) {
   if (w->how == HOW_TUN) return read(w->fd, into, DATAGRAM_MAX);
+  if (w->how == HOW_PACKET) return read_frame(w, into);
   struct sockaddr_nl from = {0};
   socklen_t from_length = sizeof from;
   ssize_t got = recvfrom(w->fd, into, DATAGRAM_MAX, MSG_DONTWAIT | MSG_TRUNC,
@@ -289,7 +404,8 @@ static napi_value watch(napi_env env, napi_callback_info info) {
       !typed_bytes(env, argv[2], &slab, &slab_size) ||
       !typed_bytes(env, argv[3], &table, &table_size) ||
       napi_get_value_uint32(env, argv[4], &headroom) != napi_ok ||
-      slab_size < (size_t)headroom + DATAGRAM_MAX || table_size < 2 * sizeof(uint32_t) ||
+      slab_size < (size_t)headroom + DATAGRAM_MAX ||
+      (how == HOW_PACKET && headroom < sizeof(struct sockaddr_ll)) || table_size < 2 * sizeof(uint32_t) ||
       ((uintptr_t)table & 3) != 0)
     return throw_text(env, "watch(fd, how, slab, table, headroom, callback)");
   struct watcher *w = calloc(1, sizeof *w);
@@ -301,7 +417,7 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   w->poll.data = w;
   w->env = env;
   w->fd = fd;
-  w->how = how == HOW_TUN ? HOW_TUN : HOW_NETLINK;
+  w->how = how == HOW_TUN || how == HOW_PACKET ? (enum how)how : HOW_NETLINK;
   w->slab = slab;
   w->slab_size = slab_size;
   w->table = (uint32_t *)(void *)table;
@@ -349,9 +465,13 @@ NAPI_MODULE_INIT() {
   } functions[] = {
       {"netlinkSocket", netlink_socket}, {"netlinkJoin", netlink_join},
       {"tunOpen", tun_open},             {"tunPersist", tun_persist},
-      {"setns", set_namespace},          {"write", write_datagram},
-      {"closeFd", close_fd},             {"watch", watch},
-      {"unwatch", unwatch},              {"keepAlive", keep_alive},
+      {"packetSocket", packet_socket},   {"packetFilter", packet_filter},
+      {"packetBind", packet_bind},       {"packetSend", packet_send},
+      {"packetDrops", packet_drops},     {"deviceIndex", device_index},
+      {"deviceName", device_name},       {"setns", set_namespace},
+      {"write", write_datagram},         {"closeFd", close_fd},
+      {"watch", watch},                  {"unwatch", unwatch},
+      {"keepAlive", keep_alive},
   };
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
     napi_value function;
