@@ -180,6 +180,43 @@ t.test('an agent in trouble', { skip, timeout: 140_000 }, async (t) => {
     );
   });
 
+  await t.test('somebody who keeps deleting the guard: no guard, no tunnel', async (t) => {
+    const seen = agent.log().length;
+    const fighter = a.spawn('sh', [
+      '-c',
+      'while :; do nft delete table inet selvage_guard 2>/dev/null; sleep 0.05; done',
+    ]);
+    const isUp = async (): Promise<boolean | undefined> =>
+      (await kernel.dump()).links.find(({ name }) => name === 'slv4a')?.up;
+    const startMs = performance.now();
+    await eventually(
+      async () => (await isUp()) === false,
+      () => `the tunnel is still up:\n${agent.log().slice(seen).join('\n')}`,
+      60_000,
+    );
+    t.comment(`down ${Math.round(performance.now() - startMs)} ms after the first deletion`);
+    const during = await agent.status();
+    t.match(during.contested, [{ object: 'the guard (nftables)' }]);
+    t.match(during.problems.join('\n'), /guard's rules .*the tunnels are down/);
+    t.same(
+      during.peers.map(({ state }) => state),
+      ['held', 'held'],
+    );
+    t.equal(pings(), false);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    fighter.kill('SIGKILL');
+    await eventually(
+      async () => (await paths()) === settled && pings(),
+      () => `the tunnel does not come back:\n${agent.log().slice(seen).join('\n')}`,
+      60_000,
+    );
+    const log = agent.log().slice(seen);
+    t.equal(log.filter((line) => line.includes("somebody keeps changing the guard's")).length, 1);
+    t.equal(log.filter((line) => line.includes('the tunnels come up')).length, 1);
+    t.match(a.run('nft', ['list', 'table', 'inet', 'selvage_guard']), /outer_source/);
+    t.same((await agent.status()).contested, []);
+  });
+
   await t.test('all routes of the machine are deleted', async (t) => {
     a.run('sh', ['-c', 'ip route flush table main; ip route add 192.0.2.0/24 dev eth0']);
     const ms = await comesBack('after a flush');

@@ -63,7 +63,10 @@ export interface Guard {
   verify(
     spec: GuardSpec,
   ): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
-  /** Calls back after somebody (we included) changed the rules, where the kernel tells. */
+  /**
+   * Calls back after somebody (we included) changed the rules: at once where the kernel announces
+   * that, else at the next of regular looks.
+   */
   watch(listener: () => void): { close(): void };
   /** Packets dropped so far, by reason. */
   counters(): Promise<Readonly<Record<string, number>>>;

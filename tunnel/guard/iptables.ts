@@ -7,6 +7,7 @@
  * It is for correctness where nftables is missing (the kernel of user-mode-linux among others): a
  * rule for each pair, looked at one after the other.
  */
+import { createHash } from 'node:crypto';
 import type { Family } from '../../encap/address.js';
 import { ToolMissingError, firstLines, requireTool, runTool } from './command.js';
 import { type GuardFacts, guardFacts, withNativeTo } from './facts.js';
@@ -38,10 +39,13 @@ const probes = {
 } as const;
 /** For another program that holds the lock of the tables. */
 const lockWaitSeconds = 10;
+/** Somebody else's edit is noticed within so long. */
+const defaultPollMs = 2_000;
 
 export class IptablesGuard implements Guard {
   readonly backend = 'iptables';
   readonly #netns: string | undefined;
+  readonly #pollMs: number;
   /** Variant of the tools that this kernel takes, and the families it takes them for. */
   #tools: { readonly variant: '' | '-legacy'; readonly families: readonly Family[] } | undefined;
   readonly #log: (line: string) => void;
@@ -49,8 +53,9 @@ export class IptablesGuard implements Guard {
   readonly #masqueradeRefusals = new Map<Family, string>();
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: PacketFilterOptions = {}) {
+  constructor(options: PacketFilterOptions & { readonly pollMs?: number } = {}) {
     this.#netns = options.netns;
+    this.#pollMs = options.pollMs ?? defaultPollMs;
     this.#log = options.log ?? (() => undefined);
   }
 
@@ -84,9 +89,26 @@ export class IptablesGuard implements Guard {
     });
   }
 
-  /** x_tables announces nothing: edits are found when the agent verifies. */
-  watch(): { close(): void } {
-    return { close: () => undefined };
+  /** x_tables announces nothing, so the tables are read again and again. */
+  watch(listener: () => void): { close(): void } {
+    let seen: string | undefined;
+    let closed = false;
+    let timer: NodeJS.Timeout;
+    const look = async (): Promise<void> => {
+      // A look that fails is no news; the next pass meets the same and tells.
+      const now = await this.#fingerprint().catch(() => seen);
+      if (closed) return;
+      if (seen !== undefined && now !== seen) listener();
+      seen = now;
+      timer = setTimeout(() => void look(), this.#pollMs);
+    };
+    void look();
+    return {
+      close() {
+        closed = true;
+        clearTimeout(timer);
+      },
+    };
   }
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
@@ -164,6 +186,19 @@ export class IptablesGuard implements Guard {
       if (refusal !== '') this.#log(`${noMasquerade}: ${refusal}`);
     }
     return refusal === '' ? facts : { ...facts, masquerade: undefined };
+  }
+
+  /** Of the rules of all tables, whoever's they are, without their counters. */
+  async #fingerprint(): Promise<string> {
+    const hash = createHash('sha256');
+    for (const family of await this.#supported()) {
+      const text = await requireTool('read the guard', {
+        argv: [this.#tool(family, 'save')],
+        netns: this.#netns,
+      });
+      hash.update(text.replace(/^#.*$|\[\d+:\d+\]/gm, ''));
+    }
+    return hash.digest('hex');
   }
 
   /** All tables that the kernel has: asking for `nat` by name would make it track connections. */

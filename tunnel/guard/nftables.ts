@@ -68,24 +68,14 @@ export class NftablesGuard implements Guard {
 
   apply(spec: GuardSpec, { keepNative = false }: GuardApplyOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
-      this.#known ??= { listing: await this.#list() };
-      const { listing } = this.#known;
-      const facts = await this.#facts(spec);
-      const program = programToApply(
-        keepNative ? withNativeTo(facts, nativeToIn(listing)) : facts,
-        listing,
-      );
-      // What one of our rules reads like may have changed under us: then none is known any more.
-      if (hasEdits(listing)) this.#bodies.clear();
-      const seal = this.#sealOf(program);
-      const sets = newSets(program, listing);
-      const input = transaction(program, { listing: sets?.listing ?? listing, ...seal });
-      if (input === undefined) return;
-      this.#known = undefined;
-      if (sets !== undefined) await this.#load(sets.input);
-      await this.#load(input);
-      if (seal === undefined) await this.#learnAndSeal(program);
-      this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
+      const remembered = this.#known !== undefined;
+      try {
+        await this.#bring(spec, keepNative);
+      } catch (error) {
+        // What was remembered is not what is there: somebody was faster than his announcement.
+        if (!remembered) throw error;
+        await this.#bring(spec, keepNative);
+      }
     });
   }
 
@@ -133,17 +123,39 @@ export class NftablesGuard implements Guard {
     });
   }
 
+  /** The kernel holds the spec afterwards; what was known of it is void when that fails. */
+  async #bring(spec: GuardSpec, keepNative: boolean): Promise<void> {
+    const listing = (this.#known ??= { listing: await this.#list() }).listing;
+    const facts = await this.#facts(spec);
+    const program = programToApply(
+      keepNative ? withNativeTo(facts, nativeToIn(listing)) : facts,
+      listing,
+    );
+    // What one of our rules reads like may have changed under us: then none is known any more.
+    if (hasEdits(listing)) this.#bodies.clear();
+    const seal = this.#sealOf(program);
+    const sets = newSets(program, listing);
+    const input = transaction(program, { listing: sets?.listing ?? listing, ...seal });
+    if (input === undefined) return;
+    this.#known = undefined;
+    if (sets !== undefined) await this.#load(sets.input);
+    await this.#load(input);
+    if (seal === undefined) await this.#learnAndSeal(program);
+    this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
+  }
+
   async #list(): Promise<NftListing | undefined> {
     const tables = await requireTool('read the guard', {
       argv: ['nft', '-j', 'list', 'tables', 'inet'],
       netns: this.#netns,
     });
     if (parseListing(tables) === undefined) return undefined;
-    const table = await requireTool('read the guard', {
-      argv: ['nft', '-j', 'list', 'table', 'inet', guardTable],
-      netns: this.#netns,
-    });
-    return this.#withEditsMarked(parseListing(table));
+    const argv = ['nft', '-j', 'list', 'table', 'inet', guardTable];
+    const { status, stdout, stderr } = await runTool({ argv, netns: this.#netns });
+    if (status === 0) return this.#withEditsMarked(parseListing(stdout));
+    // Somebody may delete it between the two looks.
+    if (stderr.includes('No such file')) return undefined;
+    throw new Error(`read the guard: nft: ${firstLines(stderr)}`);
   }
 
   /** A rule is known by its comment; its body must also be what it was when we wrote it. */

@@ -1,0 +1,177 @@
+/**
+ * Keeps the guard's rules as the plan wants them, and keeps the tunnels shut while that cannot be
+ * had.
+ *
+ * A change by somebody else is put back on the packet filter's own notification. Who keeps changing
+ * them is met with growing pauses (`routes/fight.ts`), and in such a pause nothing guards: no guard,
+ * no tunnel, so the tunnel devices go down when a fight begins and come up again when the rules have
+ * stayed for as long as it takes to call the fight over. What arrives natively needs no device of
+ * ours and is not shut. Twenty repairs in ten seconds begin a fight: a packet filter that is
+ * loaded anew, even by a service that fails and is started again and again, does not.
+ */
+import type { Logger } from 'pino';
+import type { DesiredObject } from '../../routes/desired.js';
+import { Fights } from '../../routes/fight.js';
+import type { Clock } from '../../routes/reconciler.js';
+import { systemClock } from '../../routes/reconciler.js';
+import { withoutTunnels } from '../../routes/shut.js';
+import type { Guard, GuardApplyOptions, GuardSpec } from '../../tunnel/guard/guard.js';
+
+export interface GuardKeeperOptions {
+  readonly guard: Guard;
+  readonly log: Pick<Logger, 'warn' | 'info'>;
+  readonly clock?: Clock;
+}
+
+/** Without news of them, the rules are compared with the kernel's this often at most. */
+const verifyMs = 5_000;
+const key = 'guard';
+const wish = 'absent';
+
+export class GuardKeeper {
+  readonly guard: Guard;
+  readonly #log: GuardKeeperOptions['log'];
+  readonly #clock: Clock;
+  readonly #fights = new Fights();
+  #listener: (() => void) | undefined;
+  #wakeUp: { cancel(): void } | undefined;
+  /** In force as far as we know. */
+  #guarded: GuardSpec | undefined;
+  #verifiedMs = -Infinity;
+  /** Somebody changed the rules since they were last looked at. */
+  #touched = true;
+  /** The guard was changed before the routes and still lets out what the old ones lead out. */
+  #nativeKept = false;
+  #shut = false;
+  /** What was found changed when the fight began. */
+  #difference: string | undefined;
+
+  constructor(options: GuardKeeperOptions) {
+    this.guard = options.guard;
+    this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Tells when a pass should look at the guard. */
+  watch(listener: () => void): { close(): void } {
+    this.#listener = listener;
+    const watch = this.guard.watch(() => {
+      this.#touched = true;
+      if (this.#held()) this.#armWakeUp();
+      else listener();
+    });
+    return {
+      close: () => {
+        watch.close();
+        this.#listener = undefined;
+        this.#wakeUp?.cancel();
+      },
+    };
+  }
+
+  /** The guard is fought over: tunnels stay down. */
+  get isShut(): boolean {
+    return this.#shut;
+  }
+
+  /** For `status`. */
+  get contested(): readonly { readonly object: string; readonly repairs: number }[] {
+    return this.#fights
+      .contested(this.#clock.now())
+      .map(({ repairs }) => ({ object: `the guard (${this.guard.backend})`, repairs }));
+  }
+
+  get problems(): readonly string[] {
+    return this.#shut
+      ? [
+          `somebody keeps changing the guard's rules (${this.#difference}): no guard, no tunnel, so the tunnels are down until nobody does, and the rules are put back with growing pauses; find who does it and stop it`,
+        ]
+      : [];
+  }
+
+  /** What of a plan may be had now: everything, or what there is without tunnels. */
+  allowed(objects: ReadonlyMap<string, DesiredObject>): ReadonlyMap<string, DesiredObject> {
+    this.#noteFight();
+    return this.#shut ? withoutTunnels(objects) : objects;
+  }
+
+  /** Before the kernel's objects are written. */
+  async prepare(spec: GuardSpec): Promise<void> {
+    if (this.#guarded !== spec || (this.#touched && !this.#held()))
+      // Packets follow the old routes until this pass has replaced them.
+      await this.#ensure(spec, { keepNative: true });
+  }
+
+  /** After they were. */
+  async settle(spec: GuardSpec): Promise<void> {
+    if (this.#nativeKept && this.#guarded === spec) {
+      // The routes are as decided: what they no longer lead out natively may no longer leave so.
+      await this.guard.apply(spec);
+      this.#nativeKept = false;
+    }
+    // Without news of a change a look is only for safety, and never in the way of a repair.
+    if (!this.#held() && this.#clock.now() - this.#verifiedMs >= verifyMs)
+      await this.#ensure(spec, { keepNative: false });
+  }
+
+  async #ensure(spec: GuardSpec, { keepNative }: Required<GuardApplyOptions>): Promise<void> {
+    this.#verifiedMs = this.#clock.now();
+    // Before the look: a change during it is told again.
+    this.#touched = false;
+    try {
+      const { ok, difference } = await this.guard.verify(spec);
+      if (!ok) {
+        const repair = this.#guarded === spec && !this.#nativeKept;
+        await this.guard.apply(spec, { keepNative });
+        this.#nativeKept = keepNative;
+        if (repair) this.#noteRepair(difference);
+      }
+    } catch (error) {
+      this.#touched = true;
+      throw error;
+    }
+    this.#guarded = spec;
+  }
+
+  #noteRepair(difference: string | undefined): void {
+    this.#fights.wrote(key, { wish, nowMs: this.#clock.now() });
+    this.#noteFight();
+    if (this.#shut) this.#difference ??= difference;
+    else this.#log.warn({ difference }, 'the guard was changed by somebody else: repaired');
+  }
+
+  /** A fight that begins and one that is over both want a pass. */
+  #noteFight(): void {
+    const fought = this.#fights.contested(this.#clock.now()).length > 0;
+    if (fought !== this.#shut) {
+      this.#shut = fought;
+      this.#difference = undefined;
+      // That one has begun is among the problems, which are logged as they come.
+      if (!fought) this.#log.info("nobody changes the guard's rules any more: the tunnels come up");
+      this.#listener?.();
+    }
+    this.#armWakeUp();
+  }
+
+  /** A pass when the pause ends, and one when the fight does. */
+  #armWakeUp(): void {
+    this.#wakeUp?.cancel();
+    this.#wakeUp = undefined;
+    const now = this.#clock.now();
+    const at = this.#fights.nextMs(now);
+    if (at === undefined || this.#listener === undefined) return;
+    this.#wakeUp = this.#clock.setTimer(
+      () => {
+        this.#wakeUp = undefined;
+        // Timers may come a moment early; nobody else would come back to this.
+        if (this.#held()) this.#armWakeUp();
+        else this.#listener?.();
+      },
+      Math.max(1, at - now),
+    );
+  }
+
+  #held(): boolean {
+    return this.#fights.holds(key, { wish, nowMs: this.#clock.now() });
+  }
+}
