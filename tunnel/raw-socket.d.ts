@@ -1,6 +1,6 @@
 /**
  * Types for what is used of `raw-socket` 1.8.1, which has none. Its hazards are dealt with in
- * `userspace/raw-sockets.ts`, the only file that may import it.
+ * `raw-packets.ts`, the only file that may import it.
  */
 declare module 'raw-socket' {
   import type { EventEmitter } from 'node:events';
