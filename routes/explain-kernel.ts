@@ -34,7 +34,7 @@ export type ObjectHistory = (
 export function explainKernel(input: KernelInput): KernelReport {
   const standing = standingObjects(input.actual);
   const objects = objectsFor(input).map((object) =>
-    withHistory(compare(object, standing), input.history),
+    withHistory(compareObject(object, standing), input.history),
   );
   const winner = winningRoute(input.actual.kernel.routes, input.address);
   return {
@@ -64,7 +64,7 @@ export function desiredRoute(desired: DesiredState, prefix: Prefix): RouteObject
 }
 
 /** In the order in which they are applied: device, its addresses, peer entries, sysctls, route. */
-function objectsFor(input: KernelInput): readonly DesiredObject[] {
+export function objectsFor(input: KernelInput): readonly DesiredObject[] {
   const { desired, prefix } = input;
   const route = desiredRoute(desired, prefix);
   if (route === undefined) return [];
@@ -103,19 +103,20 @@ function needs(
     case 'fdb':
       return object.device === of.device && of.desired.peers.get(objectKey(object)) === of.peer;
     case 'sysctl':
-      return of.device !== undefined && concerns(object.path, of.device);
+      return of.device !== undefined && concernsDevice(object.path, of.device);
     case 'route':
       return object === of.route;
   }
 }
 
 /** Sysctls of the device itself and those that hold for every device, such as forwarding. */
-function concerns(path: string, device: string): boolean {
+export function concernsDevice(path: string, device: string): boolean {
   const named = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(path)?.[1];
   return named === undefined || named === device || !isOwnDeviceName(named);
 }
 
-function standingObjects(
+/** The object of the kernel at the key of a desired one. */
+export function standingObjects(
   actual: ActualState,
 ): (desired: DesiredObject) => KernelObject | undefined {
   const { kernel, sysctls } = actual;
@@ -137,7 +138,7 @@ function standingObjects(
   };
 }
 
-function compare(
+export function compareObject(
   desired: DesiredObject,
   standing: (desired: DesiredObject) => KernelObject | undefined,
 ): KernelObjectReport {
@@ -177,7 +178,10 @@ function foreignHolder(actual: KernelObject): string | undefined {
 }
 
 /** Longest prefix, then smallest metric, as the kernel picks inside one table. */
-function winningRoute(routes: readonly RouteObject[], address: Address): RouteObject | undefined {
+export function winningRoute(
+  routes: readonly RouteObject[],
+  address: Address,
+): RouteObject | undefined {
   let best: RouteObject | undefined;
   for (const route of routes) {
     if (route.table !== mainTable || !prefixContains(route.prefix, address)) continue;

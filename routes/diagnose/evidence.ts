@@ -88,10 +88,15 @@ export const stages = [
   'nic',
   'reverse-path',
   'conntrack',
+  'delivery',
 ] as const;
 export type Stage = (typeof stages)[number];
 
-/** One thing of one node that packets of the pair depend on, as it should be and as it is. */
+/**
+ * One thing of one node that packets of the pair depend on, as it should be and as it is. `unknown`:
+ * it may or may not touch these packets, which cannot be judged from the state alone; it counts only
+ * where packets are missing.
+ */
 export interface StageReport {
   readonly stage: Stage;
   /** Which direction of the pair depends on it. */
@@ -122,11 +127,24 @@ export interface PairTerms {
   readonly overlay: readonly string[];
 }
 
+/** Who is where on the segment that the two nodes share, if they do. */
+export interface SegmentView {
+  /** MACs of this node's own NICs. */
+  readonly ownMacs: readonly string[];
+  /** Outer addresses of the peer that this node sends to without a gateway, and whose MAC answers. */
+  readonly peerMacs: readonly {
+    readonly address: string;
+    readonly mac: string;
+    readonly device: string;
+  }[];
+}
+
 /** One node's view of the pair. */
 export interface NodeView {
   readonly node: string;
   readonly agent: 'running' | 'frozen' | 'none';
   readonly terms: PairTerms;
+  readonly segment: SegmentView;
   /** In the order of `stages`; what matches is listed too. */
   readonly stages: readonly StageReport[];
   /** Packets that the guard has dropped, by reason, since the pair was first asked about. */

@@ -136,7 +136,14 @@ export class FakeTables {
     const device = deviceSysctl.exec(path)?.[1];
     if (device === undefined) return this.sysctls.get(path);
     const exists = device === 'all' || device === 'default' || this.links.has(device);
-    return exists ? (this.sysctls.get(path) ?? '0') : undefined;
+    return exists ? (this.sysctls.get(path) ?? this.#inherited(path)) : undefined;
+  }
+
+  /** A device forwards unless told otherwise when the host as a whole does. */
+  #inherited(path: string): string {
+    const own = /^net\/(ipv[46])\/conf\/[^/]+\/forwarding$/.exec(path);
+    const host = own?.[1] === 'ipv4' ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
+    return (own !== null && path !== host ? this.sysctls.get(host) : undefined) ?? '0';
   }
 
   /** Longest prefix, then lowest metric, of the main table. */

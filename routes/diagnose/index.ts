@@ -1,0 +1,13 @@
+/**
+ * Diagnosis from state and evidence alone: each of the two nodes tells its view of the pair
+ * (`viewReads`, `readPair`, `viewOf`), probes tell where packets were seen, and `diagnose` says
+ * what is wrong, where, and what to do about it.
+ */
+export type * from './evidence.js';
+export type * from './finding.js';
+export type { PairQuestion } from './pair.js';
+export { carriageOf, configDigest, pairOf } from './pair.js';
+export type { PairReads, PairReadsQuestion } from './reads.js';
+export { readPair } from './reads.js';
+export type { ChangeLookup, ViewInput } from './view.js';
+export { pairGuardSpec, viewOf, viewReads } from './view.js';
