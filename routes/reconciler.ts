@@ -38,6 +38,8 @@ export interface PassReport {
   readonly changes: readonly Change[];
   readonly failed: readonly FailedChange[];
   readonly skipped: readonly Change[];
+  /** What would have been done if writing were not forbidden just now. */
+  readonly withheld: readonly Change[];
   readonly foreign: readonly ForeignObject[];
   /** Objects that somebody keeps changing back; they are repaired with growing pauses. */
   readonly contested: readonly Contest[];
@@ -50,6 +52,8 @@ export interface ReconcilerOptions {
   readonly plan: (state: KernelState) => Promise<Plan | undefined>;
   readonly clock: Clock;
   readonly onPass: (report: PassReport) => void;
+  /** While true a pass looks, compares, reports, and writes nothing. */
+  readonly frozen?: () => boolean;
   /** Events within this time make one pass. */
   readonly throttleMs?: number;
   /** A full pass at least this often, whatever the notifications say. */
@@ -197,7 +201,14 @@ export class Reconciler {
 
   async #work(): Promise<Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs' | 'contested'>> {
     const { kernel, clock } = this.#options;
-    const nothing = { changes: [], failed: [], skipped: [], foreign: [], error: undefined };
+    const nothing = {
+      changes: [],
+      failed: [],
+      skipped: [],
+      withheld: [],
+      foreign: [],
+      error: undefined,
+    };
     try {
       const state = await kernel.dump();
       const plan = await this.#options.plan(state);
@@ -210,6 +221,7 @@ export class Reconciler {
       const paced = this.#pace.split(changes, { peers: plan.peers, nowMs: clock.now() });
       await plan.prepare();
       const result: ApplyResult = await applyChanges(kernel, paced.now, plan.peers);
+      if (this.#options.frozen?.() === true) return { ...nothing, withheld: changes, foreign };
       this.#pace.note(result, { paced, nowMs: clock.now() });
       const error = await plan.settle?.().then(
         () => undefined,
@@ -222,6 +234,7 @@ export class Reconciler {
         foreign,
         error,
       };
+        withheld: [],
     } catch (error) {
       return { ...nothing, error: asError(error) };
     }

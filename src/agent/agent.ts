@@ -6,27 +6,37 @@
 import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
 import { diff } from '../../routes/diff.js';
-import type { ActualState } from '../../routes/diff.js';
-import { explain } from '../../routes/explain.js';
 import type { PassReport } from '../../routes/reconciler.js';
-import { Reconciler, readSysctls, systemClock } from '../../routes/reconciler.js';
+import { Reconciler, systemClock } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
-import { resolveDestination, resolveNode } from '../explain/resolve.js';
+import { explainReading } from '../explain/node-reading.js';
+import { changeLine } from '../journal/change-line.js';
+import { Journal } from '../journal/journal.js';
 import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
+import type { AgentView } from './agent-reading.js';
+import { agentReading, guardNotes, readActual } from './agent-reading.js';
 import { assess } from './assess.js';
 import { beginRoute, changeReportRoute, previewRoute, settleRoutes } from './change-routes.js';
+import { Freeze } from './freeze.js';
+import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
-import { agentSocket, termsFile } from './paths.js';
+import { agentSocket, freezeFile, termsFile } from './paths.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
 import type { StatusReport } from './status.js';
-import { contestSummary, describeContest, passSummary, peerStatuses } from './status.js';
+import {
+  contestSummary,
+  describeContest,
+  freezeStatus,
+  passSummary,
+  peerStatuses,
+} from './status.js';
 import { planReport } from './plan-report.js';
 
 export interface AgentOptions {
@@ -46,6 +56,8 @@ export class Agent {
   readonly #planner: Planner;
   readonly #reconciler: Reconciler;
   readonly #change: GuardedChange;
+  readonly #freeze: Freeze;
+  readonly #journal = new Journal();
   /** In force instead of the store's cluster while nobody has confirmed it. */
   #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
@@ -55,6 +67,8 @@ export class Agent {
   #planned = false;
   #nextStep: NodeJS.Timeout | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
+  /** What the last pass that could write wanted. */
+  #enforced: NodePlan | undefined;
   /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
   #samePlan = false;
   #repairs = 0;
@@ -72,6 +86,11 @@ export class Agent {
         onRefused: (problem) => options.log.warn(problem),
       }),
     });
+    this.#freeze = new Freeze({
+      path: freezeFile(options.paths),
+      log: options.log,
+      onThaw: () => this.#reconciler.retryNow('freeze is over'),
+    });
     this.#reconciler = new Reconciler({
       kernel: runtime.kernel,
       clock: systemClock,
@@ -80,12 +99,13 @@ export class Agent {
         const cluster = this.#candidate ?? options.store.current;
         if (cluster === undefined) return undefined;
         const plan = await this.#planner.plan(cluster, state);
-        this.#samePlan = plan === this.#plan;
+        this.#samePlan = plan === this.#enforced;
         this.#plan = plan;
         this.#planned = true;
         return runtime.planOf(plan);
       },
       onPass: (report) => this.#onPass(report),
+      frozen: () => this.#freeze.report !== undefined,
     });
     this.#change = agentChange({
       ...options,
@@ -107,9 +127,14 @@ export class Agent {
       { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
       { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
       previewRoute((cluster, sshClient) => this.#preview(cluster, sshClient)),
-      beginRoute(this.#change),
+      unlessFrozen(this.#freeze, beginRoute(this.#change)),
       changeReportRoute(this.#change),
       ...settleRoutes(this.#change),
+      ...freezeRoutes({
+        freeze: this.#freeze,
+        pass: (reason) => this.#reconciler.pass(reason),
+        isPending: () => this.#change.isPending,
+      }),
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
@@ -141,6 +166,7 @@ export class Agent {
     this.#guardWatch?.close();
     await this.#reconciler.stop();
     clearTimeout(this.#nextStep);
+    this.#freeze.close();
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');
   }
@@ -150,6 +176,8 @@ export class Agent {
     const plan = this.#planned ? this.#plan : undefined;
     this.#planned = false;
     if (plan === undefined || report.error !== undefined) return;
+    // Nothing was carried out, so no step of a change begins to count.
+    if (report.withheld.length > 0) return;
     const unmade = [
       ...report.failed.map(({ change }) => change.key),
       ...report.skipped.map(({ key }) => key),
@@ -167,6 +195,8 @@ export class Agent {
   #onPass(report: PassReport): void {
     const { log } = this.#options;
     this.#takeStep(report);
+    this.#freeze.noticed(report);
+    if (report.withheld.length === 0) this.#enforced = this.#plan;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
     const wasWell = before !== undefined && before.error === undefined;
@@ -177,17 +207,16 @@ export class Agent {
       ...(before?.foreign ?? []).map((entry) => entry.key),
     ]);
     this.#logContests(report);
+    const isRepair = ({ key }: { readonly key: string }): boolean =>
+      this.#samePlan && wasWell && (!undone.has(key) || this.#shownContests.has(key));
+    this.#journal.note(report, { at: this.#lastPass.at, isRepair });
     for (const change of report.changes) {
-      const repair =
-        this.#samePlan &&
-        wasWell &&
-        (!undone.has(change.key) || this.#shownContests.has(change.key));
+      const repair = isRepair(change);
       if (repair) this.#repairs++;
       // Told once, when the fight began.
       if (repair && this.#shownContests.has(change.key)) continue;
-      const object = change.kind === 'delete' ? change.actual : change.desired;
       const attributes = change.kind === 'update' ? change.attributes : undefined;
-      const line = `${change.kind} ${formatObject(object)}`;
+      const line = changeLine(change);
       const fields = {
         ...(attributes === undefined ? {} : { attributes }),
         reasons: report.reasons,
@@ -247,7 +276,8 @@ export class Agent {
   #ready(): boolean {
     const report = this.#lastPass?.report;
     return (
-      this.#plan !== undefined &&
+      // Not even once, where it was frozen from the start.
+      this.#enforced !== undefined &&
       report !== undefined &&
       report.error === undefined &&
       report.failed.length === 0
@@ -257,8 +287,12 @@ export class Agent {
   #readyz(): Promise<unknown> {
     if (this.#ready()) return Promise.resolve({ ready: true });
     const report = this.#lastPass?.report;
+    const frozen = this.#freeze.report && 'frozen before the kernel was as it should be';
     const why =
-      report?.error?.message ?? report?.failed[0]?.failure.message ?? 'the first pass is under way';
+      report?.error?.message ??
+      report?.failed[0]?.failure.message ??
+      frozen ??
+      'the first pass is under way';
     throw new HttpProblem(503, `not ready: ${why}`);
   }
 
@@ -292,57 +326,35 @@ export class Agent {
       problems:
         plan === undefined
           ? []
-          : [...plan.problems, ...runtime.problems, ...(await this.#foreignRules(plan))],
+          : [...plan.problems, ...runtime.problems, ...(await guardNotes(this.#view(plan)))],
       notes: plan?.notes ?? [],
       repairs: this.#repairs,
       contested: pass === undefined ? [] : contestSummary(pass.report),
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
+      freeze: freezeStatus(this.#freeze),
       ...(this.#change.isPending ? { change: this.#change.report } : {}),
     };
   }
 
-  /** Best effort: reading others' rules must not keep a question from its answer. */
-  #foreignRules(plan: NodePlan): Promise<readonly string[]> {
-    return this.#options.runtime
-      .foreignRules(plan.guard)
-      .catch((error: unknown) => [
-        `cannot read the packet-filter rules of others: ${error instanceof Error ? error.message : String(error)}`,
-      ]);
-  }
-
-  async #actual(plan: NodePlan): Promise<ActualState> {
-    const { kernel } = this.#options.runtime;
-    return { kernel: await kernel.dump(), sysctls: readSysctls(kernel, plan.objects.values()) };
-  }
-
   async #explain(query: URLSearchParams): Promise<unknown> {
-    const plan = this.#requirePlan();
-    const { cluster } = plan.snapshot;
-    const text = query.get('destination');
-    if (text === null) throw new HttpProblem(400, 'explain takes ?destination=ADDRESS|NODE');
-    const destination = resolveDestination(cluster, text);
-    if (typeof destination === 'string') throw new HttpProblem(400, destination);
-    const from = resolveNode(cluster, query.get('from') ?? this.#options.node);
-    if (typeof from === 'string') throw new HttpProblem(400, from);
-    const here = from.name === this.#options.node;
-    return explain({
-      snapshot: plan.snapshot,
-      destination,
-      from,
-      ...(here
-        ? {
-            desired: { ...plan.desired, objects: plan.objects },
-            actual: await this.#actual(plan),
-            guardNotes: await this.#foreignRules(plan),
-          }
-        : {}),
-    });
+    const destination = query.get('destination');
+    if (destination === null) throw new HttpProblem(400, 'explain takes ?destination=ADDRESS|NODE');
+    const from = query.get('from') ?? undefined;
+    const report = await explainReading(agentReading(this.#view()), { destination, from });
+    if (typeof report === 'string') throw new HttpProblem(400, report);
+    return report;
+  }
+
+  #view(plan = this.#requirePlan()): AgentView {
+    const { node, runtime } = this.#options;
+    return { node, runtime, plan, journal: this.#journal, freeze: this.#freeze };
   }
 
   async #planReport(): Promise<unknown> {
-    const plan = this.#requirePlan();
-    return planReport(this.#options.node, plan, diff(plan.objects, await this.#actual(plan)));
+    const view = this.#view();
+    const { node, plan } = view;
+    return planReport(node, plan, diff(plan.objects, await readActual(view)));
   }
 
   /** As `#planReport`, for a cluster that is in force nowhere. */

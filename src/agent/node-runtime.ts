@@ -9,6 +9,8 @@ import type { Plan } from '../../routes/reconciler.js';
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { Guard, GuardApplyOptions, GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel } from '../../tunnel/kernel.js';
+import { foreignRuleLine } from './foreign-rule-line.js';
+import { GuardKeeper } from './guard-keeper.js';
 import type { PlaneSpec, PlaneStatus, UserspacePlane } from '../../tunnel/userspace/plane.js';
 import { SysctlRecord } from './host-sysctls.js';
 import type { AgentPaths } from './paths.js';
@@ -129,10 +131,7 @@ export class NodeRuntime {
     if (this.#foreign?.spec === spec && now - this.#foreign.atMs < foreignRulesMs)
       return this.#foreign.lines;
     const found = await this.#options.findForeignRules(spec);
-    const lines = found.map(
-      (rule) =>
-        `${rule.certain ? '' : 'perhaps: '}${rule.table}, chain ${rule.chain}: "${rule.rule}" hits ${rule.hits}; make room with: ${rule.remedy}`,
-    );
+    const lines = found.map(foreignRuleLine);
     this.#foreign = { spec, atMs: now, lines };
     return lines;
   }

@@ -37,6 +37,11 @@ export function lastGoodFile(paths: Pick<AgentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'last-good.json');
 }
 
+/** Set while an operator wants nothing to be written. */
+export function freezeFile(paths: Pick<AgentPaths, 'stateDir'>): string {
+  return join(paths.stateDir, 'freeze');
+}
+
 export function termsFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
   return join(paths.runtimeDir, 'terms.json');
 }
@@ -55,5 +60,6 @@ export function filesOf(paths: AgentPaths): readonly string[] {
     lastGoodFile(paths),
     changeRecordFile(paths),
     appliedFile(paths),
+    freezeFile(paths),
   ];
 }

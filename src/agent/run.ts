@@ -7,12 +7,13 @@ import type { ClusterStore } from '../store/store.js';
 import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
+import { readFreeze } from './freeze-file.js';
 import { downOnce } from './one-shot.js';
 import type { NamespaceLock } from './namespace-lock.js';
 import { lockNamespace } from './namespace-lock.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
-import { agentSocket, lastGoodFile } from './paths.js';
+import { agentSocket, freezeFile, lastGoodFile } from './paths.js';
 import { UnknownNodeError } from './planner.js';
 
 export interface RunOptions extends AgentPaths {
@@ -74,7 +75,9 @@ async function runAlone(
   });
   log.info({ signal }, 'stopping');
   await agent.stop();
-  if (options.flushOnExit) await flush(options, log);
+  if (!options.flushOnExit) return;
+  if (readFreeze(freezeFile(options), () => new Date()) === undefined) await flush(options, log);
+  else log.warn('frozen: nothing is removed');
 }
 
 function requireNode(cluster: Cluster | undefined, node: string): void {

@@ -7,7 +7,11 @@ import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
 import type { ChangeReport } from './change.js';
+import type { FreezeReport } from '../../routes/explain-report.js';
+import { changeLine } from '../journal/change-line.js';
 import type { NodePlan } from './planner.js';
+import type { ChangeoverReport } from './changeover-report.js';
+import type { Freeze } from './freeze.js';
 
 export interface PeerStatus {
   readonly node: string;
@@ -61,6 +65,10 @@ export interface StatusReport {
   /** A change that waits for its confirmation. */
   readonly change?: ChangeReport | undefined;
 }
+  /** The agent writes nothing; what differs from the decision meanwhile, a line an object. */
+  readonly freeze?: (FreezeReport & { readonly drift: readonly string[] }) | undefined;
+  /** A change of configuration that is under way. */
+  readonly changeover?: ChangeoverReport | undefined;
 
 export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): readonly PeerStatus[] {
   const failed = new Map(pass?.failed.map((entry) => [entry.change.key, entry.failure.message]));
@@ -72,6 +80,8 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
   const foreign = new Map(
     pass?.foreign.map((entry) => [entry.key, `held by ${formatObject(entry.actual)}`]),
   );
+  const withheld = new Set(pass?.withheld.map((change) => change.key));
+  const withheldPeers = new Set([...withheld].map((key) => plan.desired.peers.get(key)));
   return [...plan.rib.decisions.values()]
     .filter((decision) => decision.verdict.kind !== 'local')
     .map((decision): PeerStatus => {
@@ -88,14 +98,15 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
         failed.get(key) ??
         foreign.get(key) ??
         contested.get(key) ??
-        failedPeers.get(owner);
+        failedPeers.get(owner) ??
+        (withheld.has(key) || withheldPeers.has(owner) ? 'not as decided, and frozen' : undefined);
       const state = foreign.has(key)
         ? 'foreign'
         : failed.has(key) || noRoute !== undefined
           ? 'failed'
           : contested.has(key)
             ? 'contested'
-            : held.has(key)
+            : held.has(key) || withheld.has(key) || withheldPeers.has(owner)
               ? 'held'
               : error === undefined
                 ? 'ok'
@@ -150,4 +161,12 @@ export function passSummary(pass: PassReport, at: Date): NonNullable<StatusRepor
     ),
     error: pass.error?.message,
   };
+}
+
+/** Drift can be as much as a whole cluster: the rest is in `plan`. */
+const maxDrift = 100;
+
+export function freezeStatus(freeze: Freeze): StatusReport['freeze'] {
+  const { report, withheld } = freeze;
+  return report && { ...report, drift: withheld.slice(0, maxDrift).map(changeLine) };
 }

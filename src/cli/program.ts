@@ -6,12 +6,14 @@ import { applyCommand } from './commands/apply.js';
 import { confirmCommand } from './commands/confirm.js';
 import { completionCommand } from './commands/completion.js';
 import { downCommand } from './commands/down.js';
+import { freezeCommand } from './commands/freeze.js';
 import { labCommand } from './commands/lab.js';
 import { planCommand } from './commands/plan.js';
 import { rollbackCommand } from './commands/rollback.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
 import { statusCommand } from './commands/status.js';
+import { thawCommand } from './commands/thaw.js';
 import { validateCommand } from './commands/validate.js';
 import { versionCommand } from './commands/version.js';
 import { exitCodeHelp } from './exit-codes.js';
@@ -39,6 +41,8 @@ Examples:
     confirmCommand(),
     rollbackCommand(),
     statusCommand(),
+    freezeCommand(),
+    thawCommand(),
     downCommand(),
     agentCommand(),
     labCommand(),

@@ -13,6 +13,7 @@ import { termsFile } from '../agent/paths.js';
 import type { NodePlan } from '../agent/planner.js';
 import { Planner } from '../agent/planner.js';
 import { TermsFile, TermsMemory } from '../agent/terms-record.js';
+import { guardDiffers } from './guard-words.js';
 import type { NodeReading } from './node-reading.js';
 
 export interface LocalQuestion {
@@ -73,10 +74,6 @@ async function readGuard(spec: GuardSpec): Promise<readonly string[]> {
     ]),
   ]);
   return parts.flat();
-}
-
-export function guardDiffers(difference: string): string {
-  return `selvage's own guard is not as it should be: ${difference}`;
 }
 
 function messageOf(error: unknown): string {

@@ -41,6 +41,7 @@ Exit code 1 means: not ready, a peer is not as it should be, or the file has pro
 function isSound(report: StatusReport): boolean {
   return (
     report.ready &&
+    (report.freeze?.drift.length ?? 0) === 0 &&
     report.problems.length === 0 &&
     report.config.problems.length === 0 &&
     report.peers.every((peer) => peer.state === 'ok')

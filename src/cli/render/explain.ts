@@ -4,7 +4,7 @@
  */
 import type { ExplainReport, VerdictKind } from '../../../routes/explain-report.js';
 import type { Paint, Terminal } from '../terminal.js';
-import { freezeWords } from './freeze.js';
+import { freezeWords } from '../../explain/freeze-words.js';
 import { explainKernelSection, explainReturnSection } from './explain-kernel.js';
 import { explainWhySection } from './explain-why.js';
 import { explainWireSection } from './explain-wire.js';

@@ -1,5 +1,6 @@
 /** The agent's state: what is wrong first, then the facts, then a line a peer. */
 import type { PeerStatus, StatusReport } from '../../agent/status.js';
+import { freezeWords } from '../../explain/freeze-words.js';
 import type { Terminal } from '../terminal.js';
 import type { Span, Text } from './layout.js';
 import { columns, fill, pad } from './layout.js';
@@ -26,6 +27,8 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
   for (const note of report.notes)
     lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
   if (report.change !== undefined)
+  if (report.freeze !== undefined) lines.push(...frozen(report.freeze, terminal));
+  if (report.changeover !== undefined) lines.push(...changeoverLines(report.changeover, terminal));
     lines.push(
       ...fill(
         [
@@ -49,6 +52,19 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
 }
 
 function facts(report: StatusReport, terminal: Terminal): string[] {
+/** More of it in `plan`. */
+const shownDrift = 5;
+
+function frozen(freeze: NonNullable<StatusReport['freeze']>, { paint, width }: Terminal): string[] {
+  const { drift } = freeze;
+  const rest = drift.length - shownDrift;
+  return [
+    freezeWords(freeze),
+    ...drift.slice(0, shownDrift).map((line) => `frozen, not done: ${line}`),
+    ...(rest > 0 ? [`frozen, not done: ${rest} more, see "selvage plan"`] : []),
+  ].flatMap((line) => fill([{ text: '!', style: paint.yellow }, line], { width, hang: 2 }));
+}
+
   const { lastPass, guard, planes } = report;
   const dropped = Object.entries(guard.dropped).filter(([, packets]) => packets > 0);
   const drops = dropped.map(([reason, packets]) => `${reason} ${packets}`).join(', ');

@@ -1,0 +1,63 @@
+/** What a running agent's answers about its node rest on. */
+import type { ActualState } from '../../routes/diff.js';
+import { readSysctls } from '../../routes/reconciler.js';
+import type { NodeReading } from '../explain/node-reading.js';
+import { guardDiffers } from '../explain/guard-words.js';
+import type { Journal } from '../journal/journal.js';
+import type { Freeze } from './freeze.js';
+import type { NodeRuntime } from './node-runtime.js';
+import type { NodePlan } from './planner.js';
+
+export interface AgentView {
+  readonly node: string;
+  readonly runtime: NodeRuntime;
+  readonly plan: NodePlan;
+  readonly journal: Journal;
+  readonly freeze: Freeze;
+}
+
+export function agentReading(view: AgentView): NodeReading {
+  const { node, plan, journal, freeze } = view;
+  return {
+    node,
+    snapshot: plan.snapshot,
+    desired: { ...plan.desired, objects: plan.objects },
+    actual: () => readActual(view),
+    guardNotes: () => guardNotes(view),
+    history: journal.history,
+    freeze: freeze.report,
+  };
+}
+
+export async function readActual({
+  runtime: { kernel },
+  plan,
+}: Pick<AgentView, 'runtime' | 'plan'>): Promise<ActualState> {
+  return { kernel: await kernel.dump(), sysctls: readSysctls(kernel, plan.objects.values()) };
+}
+
+/** Best effort: reading rules must not keep a question from its answer. */
+export async function guardNotes({
+  runtime,
+  plan,
+  freeze,
+}: Pick<AgentView, 'runtime' | 'plan' | 'freeze'>): Promise<readonly string[]> {
+  const others = runtime
+    .foreignRules(plan.guard)
+    .catch((error: unknown) => [
+      `cannot read the packet-filter rules of others: ${messageOf(error)}`,
+    ]);
+  // Otherwise whatever differs is put back before anybody could read of it.
+  const own =
+    freeze.report === undefined
+      ? []
+      : runtime.guard
+          .verify(plan.guard)
+          .then(({ ok, difference = 'its rules' }) => (ok ? [] : [guardDiffers(difference)]))
+          .catch((error: unknown) => [`cannot read the guard: ${messageOf(error)}`]);
+  return [...(await own), ...(await others)];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
