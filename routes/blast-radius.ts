@@ -144,7 +144,7 @@ const modeOfDevice: Readonly<Record<string, string>> = {
 };
 
 /** Mode and MTU as the route has them. */
-function wayOf(route: RouteObject | undefined): string {
+export function wayOf(route: RouteObject | undefined): string {
   if (route === undefined) return 'none';
   const { target } = route;
   switch (target.kind) {

@@ -2,7 +2,7 @@
  * Keeps peers on the way they are on while the new way asks for a carriage that they may not be
  * ready to receive yet. The way they are on is the kernel's: its route and what that needs.
  */
-import type { CarriageKey } from '../encap/mode.js';
+import type { Carriage, CarriageKey } from '../encap/mode.js';
 import { carriageKey } from '../encap/mode.js';
 import type { KernelState, RouteObject } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
@@ -19,13 +19,20 @@ export interface HoldQuestion {
 
 export interface Held {
   readonly desired: DesiredState;
-  /** Overlay prefixes that stay on their way for now. */
-  readonly prefixes: readonly string[];
+  readonly kept: readonly KeptWay[];
+}
+
+/** An overlay prefix that stays on its way for now. */
+export interface KeptWay {
+  readonly route: RouteObject;
+  readonly peer: string;
+  /** What it waits for. */
+  readonly next: Carriage;
 }
 
 export function holdBack(desired: DesiredState, question: HoldQuestion): Held {
   const waiting = waitingRoutes(desired, question);
-  if (waiting.length === 0) return { desired, prefixes: [] };
+  if (waiting.length === 0) return { desired, kept: [] };
   const objects = new Map(desired.objects);
   const peers = new Map(desired.peers);
   const keep = (object: DesiredObject, peer: string): void => {
@@ -39,7 +46,7 @@ export function holdBack(desired: DesiredState, question: HoldQuestion): Held {
   }
   return {
     desired: { ...desired, objects, peers },
-    prefixes: waiting.map(({ route }) => route.prefix.text),
+    kept: waiting,
   };
 }
 
@@ -47,24 +54,24 @@ export function holdBack(desired: DesiredState, question: HoldQuestion): Held {
 function waitingRoutes(
   desired: DesiredState,
   { rib, state, mayBeSent }: HoldQuestion,
-): readonly { readonly route: RouteObject; readonly peer: string }[] {
-  const candidates = new Map<string, string>();
+): readonly KeptWay[] {
+  const candidates = new Map<string, Omit<KeptWay, 'route'>>();
   for (const decision of rib.decisions.values()) {
     const { verdict, owner, prefix } = decision;
     if (verdict.kind === 'forward' && !mayBeSent(carriageKey(verdict.carriage)))
-      candidates.set(pathRouteKey(prefix), owner!);
+      candidates.set(pathRouteKey(prefix), { peer: owner!, next: verdict.carriage });
   }
   if (candidates.size === 0) return [];
   return state.routes.flatMap((route) => {
-    const peer = candidates.get(objectKey(route));
+    const candidate = candidates.get(objectKey(route));
     const { target } = route;
-    if (peer === undefined || !isOwnRoute(route) || target.kind !== 'unicast') return [];
+    if (candidate === undefined || !isOwnRoute(route) || target.kind !== 'unicast') return [];
     const next = desired.objects.get(objectKey(route));
     const same =
       next?.type === 'route' &&
       next.target.kind === 'unicast' &&
       next.target.device === target.device;
-    return same || !stillStands(desired, target) ? [] : [{ route, peer }];
+    return same || !stillStands(desired, target) ? [] : [{ route, ...candidate }];
   });
 }
 

@@ -19,6 +19,7 @@ import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes, readActual } from './agent-reading.js';
 import { assess } from './assess.js';
+import { changeoverReport, withChangeover } from './changeover-report.js';
 import { beginRoute, changeReportRoute, previewRoute, settleRoutes } from './change-routes.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
@@ -333,6 +334,7 @@ export class Agent {
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
       freeze: freezeStatus(this.#freeze),
+      changeover: changeoverReport(this.#planner.underWay()),
       ...(this.#change.isPending ? { change: this.#change.report } : {}),
     };
   }
@@ -343,7 +345,10 @@ export class Agent {
     const from = query.get('from') ?? undefined;
     const report = await explainReading(agentReading(this.#view()), { destination, from });
     if (typeof report === 'string') throw new HttpProblem(400, report);
-    return report;
+    return withChangeover(report, {
+      underWay: this.#planner.underWay(),
+      node: this.#options.node,
+    });
   }
 
   #view(plan = this.#requirePlan()): AgentView {
@@ -354,7 +359,10 @@ export class Agent {
   async #planReport(): Promise<unknown> {
     const view = this.#view();
     const { node, plan } = view;
-    return planReport(node, plan, diff(plan.objects, await readActual(view)));
+    return {
+      ...planReport(node, plan, diff(plan.objects, await readActual(view))),
+      changeover: changeoverReport(this.#planner.underWay()),
+    };
   }
 
   /** As `#planReport`, for a cluster that is in force nowhere. */

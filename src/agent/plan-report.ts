@@ -3,6 +3,7 @@ import type { BlastRadius } from '../../routes/blast-radius.js';
 import type { Change, Diff } from '../../routes/diff.js';
 import type { ManagementCut } from '../../routes/management.js';
 import { formatObject } from '../../tunnel/format.js';
+import type { ChangeoverReport } from './changeover-report.js';
 import type { NodePlan } from './planner.js';
 
 export interface PlanReport {
@@ -13,6 +14,8 @@ export interface PlanReport {
   /** Keys of ours that others hold; left alone. */
   readonly foreign: readonly { readonly desired: string; readonly actual: string }[];
   readonly problems: readonly string[];
+  /** A change that is under way: what is not as configured yet is as it should be for now. */
+  readonly changeover?: ChangeoverReport | undefined;
   /** Whom the changes touch. */
   readonly blast?: BlastRadius;
   /** Ways of managing this node that the changes would cut. */

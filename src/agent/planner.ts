@@ -21,6 +21,7 @@ import {
 } from '../../routes/changeover.js';
 import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import { desiredState } from '../../routes/desired.js';
+import type { KeptWay } from '../../routes/hold.js';
 import { holdBack } from '../../routes/hold.js';
 import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
 import {
@@ -37,12 +38,15 @@ import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
+import type { UnderWay } from './changeover-report.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { hostSysctls } from './host-sysctls.js';
 import type { TermsRecord } from './terms-record.js';
 import { TermsMemory, monotonicMs } from './terms-record.js';
 
 export interface NodePlan {
+  /** As the store has it; the snapshot has the cluster that packets are sent by just now. */
+  readonly configured: Cluster;
   readonly snapshot: Snapshot & { readonly local: LocalFacts };
   readonly rib: Rib;
   readonly desired: DesiredState;
@@ -54,6 +58,8 @@ export interface NodePlan {
   readonly problems: readonly string[];
   /** True and worth knowing, but nothing that is wrong. */
   readonly notes: readonly string[];
+  /** Prefixes that stay on their old way, as peers may not be ready for the new one. */
+  readonly kept: readonly KeptWay[];
 }
 
 /** What became of a plan: what could not be made of it, by key (see `objectKey`). */
@@ -153,6 +159,21 @@ export class Planner {
     return nextStepMs(history, { nowMs, settleMs });
   }
 
+  /** The change that is under way, as the last plan and its pass have left it. */
+  underWay(): UnderWay | undefined {
+    if (this.#planned === undefined) return undefined;
+    const { plan, history, clock: planned } = this.#planned;
+    const clock = { ...planned, nowMs: this.#nowMs() };
+    const alive = pruned(history, clock);
+    if (alive.length < 2) return undefined;
+    const nextMs = nextStepMs(alive, clock);
+    return {
+      plan,
+      switching: isSwitching(alive, clock),
+      nextStepInMs: nextMs === undefined ? undefined : nextMs - clock.nowMs,
+    };
+  }
+
   async plan(cluster: Cluster, state: KernelState): Promise<NodePlan> {
     const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
     const plan = await this.#plan(cluster, { state, clock });
@@ -191,7 +212,7 @@ export class Planner {
     const question = { cluster: configured, self: this.#node, state, history, clock };
     const { sending, overlap } = overlapOf(question);
     if (sending !== configured) ({ snapshot, rib } = await this.#decide(sending, facts));
-    const { desired, prefixes: held } = holdBack(
+    const { desired, kept } = holdBack(
       desiredState({ snapshot, rib, kinds: this.#kinds!, overlap }),
       { rib, state, mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }) },
     );
@@ -200,6 +221,7 @@ export class Planner {
     for (const object of host) objects.set(objectKey(object), object);
     const peers = { snapshot, rib, overlap };
     const plan: NodePlan = {
+      configured,
       snapshot,
       rib,
       desired,
@@ -212,8 +234,9 @@ export class Planner {
         ...desired.problems,
       ],
       notes: desired.notices,
+      kept,
     };
-    return { plan, held: held.length > 0 };
+    return { plan, held: kept.length > 0 };
   }
 
   async #decide(

@@ -1,12 +1,14 @@
 /** What `selvage status` shows: one frozen report, made from the last pass. */
 import { carriageKey } from '../../encap/mode.js';
 import type { Decision } from '../../encap/trail.js';
+import { wayOf } from '../../routes/blast-radius.js';
 import { pathRouteKey } from '../../routes/ownership.js';
 import type { Contest } from '../../routes/fight.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
 import type { ChangeReport } from './change.js';
+import type { ChangeoverReport } from './changeover-report.js';
 import type { FreezeReport } from '../../routes/explain-report.js';
 import { changeLine } from '../journal/change-line.js';
 import type { NodePlan } from './planner.js';
@@ -26,6 +28,8 @@ export interface PeerStatus {
    * `contested`: somebody keeps undoing it.
    */
   readonly state: 'ok' | 'failed' | 'held' | 'foreign' | 'contested';
+  /** The way that its packets still go, while the decided one waits for the peer; e.g. `ipip 1480`. */
+  readonly keeps?: string;
   readonly error: string | undefined;
 }
 
@@ -62,6 +66,8 @@ export interface StatusReport {
       }
     | undefined;
   readonly peers: readonly PeerStatus[];
+  /** A change of configuration that is under way. */
+  readonly changeover?: ChangeoverReport | undefined;
   /** A change that waits for its confirmation. */
   readonly change?: ChangeReport | undefined;
 }
@@ -82,6 +88,7 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
   );
   const withheld = new Set(pass?.withheld.map((change) => change.key));
   const withheldPeers = new Set([...withheld].map((key) => plan.desired.peers.get(key)));
+  const keeps = new Map(plan.kept.map(({ route }) => [route.prefix.text, wayOf(route)]));
   return [...plan.rib.decisions.values()]
     .filter((decision) => decision.verdict.kind !== 'local')
     .map((decision): PeerStatus => {
@@ -120,6 +127,7 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
         outer: forward?.ends?.remote.text,
         mtu: forward?.mtu,
         state,
+        ...(keeps.has(prefix.text) ? { keeps: keeps.get(prefix.text)! } : {}),
         error,
       };
     });

@@ -21,11 +21,12 @@ import type { StreamSummary } from '../support/stream.js';
 
 const skip = skipReason('root', 'netns', 'nft');
 
-const yaml = (rule: string): string => `
+const yaml = (rule: string, vni = 4096): string => `
 cluster: pair
 overlay:
   pools: [10.64.0.0/16, "fd64::/48"]
   settleSeconds: 3
+  vxlan: { vni: ${vni} }
 rules:
   - { name: v4, family: 4, mode: ${rule}, force: true }
 nodes:
@@ -219,7 +220,7 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
       );
       t.match(
         (await agentA.status()).config.problems[0],
-        /cluster\.yaml:7:\d+: error: .*carrier-pigeon/,
+        /cluster\.yaml:8:\d+: error: .*carrier-pigeon/,
       );
       t.equal(routeDevice(a, '10.64.2.0/24'), 'slv4a');
       t.equal(ping(a, '10.64.2.0'), 0);
@@ -242,6 +243,36 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
       basis: { kind: 'agent', localFacts: true },
       verdict: { kind: 'VXLAN' },
     });
+  });
+
+  await t.test('a change that is under way is shown wherever one would look', async (t) => {
+    const selvage = (...args: readonly string[]): string => {
+      const [program, ...rest] = selvageProgram();
+      return a
+        .tryRun(program!, [...rest, ...args, '--socket', agentA.socket])
+        .stdout.replace(/\s+/g, ' ');
+    };
+    t.notMatch(selvage('status'), /under way/);
+    folder.write(yaml('vxlan', 7));
+    await eventually(
+      async () => (await agentA.status()).changeover?.step === 'waiting',
+      () => `no change is under way: ${agentA.log().join('\n')}`,
+    );
+    const waits = 'VXLAN is sent with VNI 4096, port 4789; VNI 7, port 4789 is received beside it';
+    const { changeover } = await agentA.status();
+    t.same(changeover?.lines, [waits]);
+    t.ok(changeover!.remainingMs === undefined || changeover!.remainingMs <= 3_000);
+    for (const text of [selvage('status'), selvage('plan'), selvage('explain', '10.64.2.9')])
+      t.match(text, new RegExp(`a change is under way (for another [0-3] s|until all).*${waits}`));
+    await eventually(
+      async () => (await agentA.status()).changeover?.step === 'ending',
+      () => 'it is not sent',
+    );
+    t.match(
+      selvage('status'),
+      /what is new is sent, and the old still received VNI 4096, port 4789/,
+    );
+    folder.write(yaml('vxlan'));
   });
 
   await t.test(

@@ -3,6 +3,7 @@ import type { ApplyReport, DownReport } from '../../agent/one-shot.js';
 import type { PlannedChange, PlanReport } from '../../agent/plan-report.js';
 import type { Terminal } from '../terminal.js';
 import { blastLines, cutLines } from './blast.js';
+import { changeoverLines } from './changeover.js';
 import { fill } from './layout.js';
 
 export function renderPlan(report: PlanReport, terminal: Terminal): string {
@@ -15,6 +16,7 @@ export function renderPlan(report: PlanReport, terminal: Terminal): string {
   return [
     ...lines,
     ...troubleLines(report, terminal),
+    ...(report.changeover === undefined ? [] : changeoverLines(report.changeover, terminal)),
     ...(report.blast === undefined || lines.length === 0 ? [] : blastLines(report.blast, terminal)),
     ...cutLines(report.managementCuts ?? [], terminal),
     summary,

@@ -3,6 +3,7 @@ import type { PeerStatus, StatusReport } from '../../agent/status.js';
 import { freezeWords } from '../../explain/freeze-words.js';
 import type { Terminal } from '../terminal.js';
 import type { Span, Text } from './layout.js';
+import { changeoverLines } from './changeover.js';
 import { columns, fill, pad } from './layout.js';
 
 export function renderStatus(report: StatusReport, terminal: Terminal): string {
@@ -26,6 +27,7 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
   for (const note of report.notes)
     lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
+  if (report.changeover !== undefined) lines.push(...changeoverLines(report.changeover, terminal));
   if (report.change !== undefined)
   if (report.freeze !== undefined) lines.push(...frozen(report.freeze, terminal));
   if (report.changeover !== undefined) lines.push(...changeoverLines(report.changeover, terminal));
@@ -98,7 +100,8 @@ function field(name: string, text: Text, terminal: Terminal): string[] {
 function peerCells(peer: PeerStatus, terminal: Terminal): Span[] {
   const { paint } = terminal;
   const plane = peer.plane === undefined || peer.plane === 'kernel' ? '' : ` (${peer.plane})`;
-  const state = peer.error === undefined ? peer.state : `${peer.state}: ${peer.error}`;
+  const still = peer.keeps === undefined ? '' : `, still ${peer.keeps}`;
+  const state = `${peer.state}${still}${peer.error === undefined ? '' : `: ${peer.error}`}`;
   return [
     { text: peer.node },
     { text: peer.prefix },
