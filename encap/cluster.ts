@@ -165,6 +165,16 @@ export interface Masquerade {
   readonly exclude: readonly Prefix[];
 }
 
+/** How agents probe the paths to each other. */
+export interface ProbeSettings {
+  /** `observe`: say what is found. `drive`: let `auto` avoid what is lost. */
+  readonly policy: 'off' | 'observe' | 'drive';
+  /** UDP port on which agents answer each other. */
+  readonly port: number;
+  /** What one agent sends of its own accord, at most. */
+  readonly packetsPerSecond: number;
+}
+
 export interface Cluster {
   readonly name: string;
   /** Grows with every change; equal revisions of one store mean equal content. */
@@ -179,6 +189,8 @@ export interface Cluster {
    * of routes/changeover.ts.
    */
   readonly settleMs?: number;
+  /** Absent: the defaults of probe/settings.ts. */
+  readonly probes?: ProbeSettings;
   readonly zones: ReadonlyMap<string, Zone>;
   readonly links: readonly Link[];
   readonly rules: readonly Rule[];

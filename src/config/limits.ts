@@ -34,6 +34,9 @@ export const maxTextLength = 500;
 /** Seconds; 0: everything is in force at once, and what is under way may be lost. */
 export const settleSecondsRange = { min: 0, max: 3600 } as const;
 
+/** Packets a second of one agent's own probes. */
+export const probeRateRange = { min: 1, max: 10_000 } as const;
+
 export const defaultClusterName = 'selvage';
 export const defaultVni = 4096;
 /** RFC 7348 section 8. */

@@ -5,9 +5,10 @@
  * then entries are checked against each other. Each stage goes on behind mistakes and leaves out
  * what a mistake has made unknowable, so that one mistake gives one problem and all come at once.
  */
-import type { Cluster } from '../../encap/cluster.js';
+import type { Cluster, ProbeSettings } from '../../encap/cluster.js';
 import { nodeTable } from '../../encap/node-table.js';
 import type { Prefix } from '../../encap/prefix.js';
+import { defaultProbes } from '../../encap/probe/settings.js';
 import { isFault, readPrefix } from './address-text.js';
 import { checkDuplicateAddresses } from './check-duplicates.js';
 import { checkFamilies } from './check-families.js';
@@ -28,6 +29,7 @@ import { readRules } from './read-rules.js';
 import { readZones } from './read-zones.js';
 import { References } from './references.js';
 import { Report } from './report.js';
+import type { ProbesEntry } from './schema.js';
 import { fileSchema } from './schema.js';
 import { readEntry } from './shape.js';
 import { decodeText } from './text.js';
@@ -116,6 +118,16 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
   const pools = readPools(value.overlay?.pools, report);
   const masquerade = readMasquerade(value.overlay?.masquerade, report);
 
+  const port = value.overlay?.vxlan?.port ?? defaultVxlanPort;
+  const probes = value.probes === undefined ? undefined : readProbes(value.probes);
+  if ((probes ?? defaultProbes).port === port)
+    report.add({
+      code: 'port-conflict',
+      path: probes === undefined ? ['overlay', 'vxlan', 'port'] : ['probes', 'port'],
+      value: String(port),
+      message: `the VXLAN devices use port ${port}, so agents cannot answer probes there`,
+      remedy: `write another port than ${port}`,
+    });
   checkDuplicateAddresses(nodes.list, report);
   checkFamilies(nodes.list, report);
   checkPlan(
@@ -135,12 +147,13 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
         : Object.freeze(pools.list.map(({ prefix }) => prefix)),
     vxlan: Object.freeze({
       vni: value.overlay?.vxlan?.vni ?? defaultVni,
-      port: value.overlay?.vxlan?.port ?? defaultVxlanPort,
+      port,
     }),
     ...(value.overlay?.settleSeconds === undefined
       ? {}
       : { settleMs: value.overlay.settleSeconds * 1000 }),
     masquerade,
+    ...(probes === undefined ? {} : { probes }),
     zones: zonesByName(zones),
     links: Object.freeze(links.map(({ link }) => link)),
     rules: Object.freeze(rules.map(({ rule }) => rule)),
@@ -149,6 +162,15 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
   // The decision needs a cluster that is whole.
   if (!report.hasErrors) checkFeasibility(cluster, { written: { rules, links, nodes }, report });
   return cluster;
+}
+
+function readProbes(written: ProbesEntry): ProbeSettings {
+  const given = typeof written === 'string' ? { mode: written } : written;
+  return Object.freeze({
+    policy: given.mode ?? defaultProbes.policy,
+    port: given.port ?? defaultProbes.port,
+    packetsPerSecond: given.packetsPerSecond ?? defaultProbes.packetsPerSecond,
+  });
 }
 
 function zonesByName(zones: Drafts<DraftZone>): Cluster['zones'] {

@@ -50,6 +50,7 @@ export function fromPortable(portable: PortableCluster): Cluster {
     vxlan: Object.freeze({ ...portable.vxlan }),
     ...(portable.masquerade === undefined ? {} : { masquerade: settled(portable.masquerade) }),
     ...(portable.settleMs === undefined ? {} : { settleMs: portable.settleMs }),
+    ...(portable.probes === undefined ? {} : { probes: settled(portable.probes) }),
     zones: new Map([...portable.zones].map(([name, zone]) => [name, settled(zone)])),
     links: settled(portable.links),
     rules: settled(portable.rules),

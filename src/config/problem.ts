@@ -47,6 +47,7 @@ export type ProblemCode =
   // names that must exist once
   | 'duplicate-name'
   | 'duplicate-address'
+  | 'port-conflict'
   | 'duplicate-link'
   | 'unknown-zone'
   | 'unknown-node'

@@ -8,6 +8,7 @@
 import * as z from 'zod';
 import { providers, relationSubjects } from '../../encap/cluster.js';
 import { modes, ruleResults } from '../../encap/mode.js';
+import { defaultProbes } from '../../encap/probe/settings.js';
 import { defaultSettleMs } from '../../routes/changeover.js';
 import {
   acceptsKeys,
@@ -17,6 +18,7 @@ import {
   maxTextLength,
   mtuRange,
   portRange,
+  probeRateRange,
   settleSecondsRange,
   vniRange,
 } from './limits.js';
@@ -243,10 +245,41 @@ export const overlaySchema = z.strictObject({
     .optional(),
 });
 
+const probePolicy = z.enum(['off', 'observe', 'drive']);
+
+export const probesSchema = z
+  .union(
+    [
+      probePolicy,
+      z.strictObject({
+        mode: probePolicy.optional(),
+        port: z
+          .int()
+          .min(portRange.min)
+          .max(portRange.max)
+          .describe(`UDP port on which agents answer each other; default ${defaultProbes.port}.`)
+          .optional(),
+        packetsPerSecond: z
+          .int()
+          .min(probeRateRange.min)
+          .max(probeRateRange.max)
+          .describe(`What one agent sends at most; default ${defaultProbes.packetsPerSecond}.`)
+          .optional(),
+      }),
+    ],
+    { error: 'off, observe, drive, or a mapping with "mode", "port" and "packetsPerSecond"' },
+  )
+  .describe(
+    'Do agents probe the paths to each other, and may it change anything? observe (the default): ' +
+      'they say what they find; drive: where a rule says auto, a way that loses everything gives ' +
+      'place to the next best, and a smaller path MTU limits the route; off: they send nothing.',
+  );
+
 const fileKeys = {
   version: z.literal(1).describe('Version of this format; default 1.').optional(),
   cluster: name.describe(`Name of the cluster; default "${defaultClusterName}".`).optional(),
   overlay: overlaySchema.optional(),
+  probes: probesSchema.optional(),
 };
 
 /** The whole file, for the published schema. */
@@ -275,3 +308,4 @@ export type RuleEntry = z.infer<typeof ruleSchema>;
 export type NodeEntry = z.infer<typeof nodeSchema>;
 export type SelectorEntry = z.infer<typeof selectorSchema>;
 export type OverlayEntry = z.infer<typeof overlaySchema>;
+export type ProbesEntry = z.infer<typeof probesSchema>;

@@ -49,7 +49,10 @@ export function clusterDocument(cluster: Cluster): ClusterDocument {
   const nodes = [...cluster.nodes.values()].filter((node) => !node.withdrawn);
   const zones = [...cluster.zones.values()];
   return {
-    top: entry({ cluster: cluster.name, overlay: overlayFields(cluster, nodes) }, undefined),
+    top: entry(
+      { cluster: cluster.name, overlay: overlayFields(cluster, nodes), ...probesField(cluster) },
+      undefined,
+    ),
     zones: zones.map((zone) => entry(zoneFields(zone), zone.source, subnetPlaces(zone))),
     links: cluster.links.map((link) =>
       entry(
@@ -169,6 +172,12 @@ function overlayFields(cluster: Cluster, nodes: readonly ClusterNode[]): Fields 
     masquerade: masqueradeField(cluster),
     settleSeconds: cluster.settleMs === undefined ? undefined : cluster.settleMs / 1000,
   });
+}
+
+function probesField({ probes }: Cluster): Fields {
+  if (probes === undefined) return {};
+  const { policy, port, packetsPerSecond } = probes;
+  return { probes: { mode: policy, port, packetsPerSecond } };
 }
 
 function masqueradeField({ masquerade }: Cluster): unknown {

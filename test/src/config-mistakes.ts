@@ -73,6 +73,11 @@ export const mistakes: readonly (readonly [string, readonly string[]])[] = [
       '1:24 wrong-type overlay.masquerade → write true, false, or a mapping with "sources" and "exclude"',
     ],
   ],
+  [`probes: drives\n${oneNode}`, ['1:9 unknown-value probes → did you mean "drive"?']],
+  [
+    `probes: { port: 4789 }\n${oneNode}`,
+    ['1:17 port-conflict probes.port → write another port than 4789'],
+  ],
   [address('10.0.0.1 /24'), ['3:14 bad-address nodes[0].address → write 10.0.0.1/24']],
   [address('10.0.0.256'), ['3:14 bad-address nodes[0].address → write it like 192.168.10.11/24']],
   [address('10.0.0'), ['3:14 bad-address nodes[0].address → write it like 192.168.10.11/24']],

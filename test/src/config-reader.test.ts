@@ -103,6 +103,7 @@ t.test('generated files cross unchanged', (t) => {
         ...(i === 0 ? { labels: { ...entry.labels, a: 'b' } } : {}),
       }));
       const text = JSON.stringify({
+        probes: { mode: 'drive', packetsPerSecond: 7 },
         overlay: { settleSeconds: 3, masquerade: false, vxlan: { vni: 77, port: 4790 } },
         zones: [
           {

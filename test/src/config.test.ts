@@ -7,6 +7,7 @@ import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
 import { masqueradeOf } from '../../encap/masquerade.js';
+import { defaultProbes } from '../../encap/probe/settings.js';
 import type { Prefix } from '../../encap/prefix.js';
 import {
   type Problem,
@@ -129,6 +130,20 @@ t.test('workloads with private addresses are masqueraded unless the file says ot
   t.same(sources('{ sources: [10.64.1.0/24, "fd64::/48"] }'), ['10.64.1.0/24', 'fd64::/64']);
   const plain = clusterOf('nodes: [{ name: a, address: 10.0.0.1, overlay: 10.64.1.0/24 }]');
   t.same(texts(masqueradeOf(plain, plain.nodes.get('a')!).sources), ['10.64.1.0/24']);
+  t.end();
+});
+
+t.test('probes observe unless the file says otherwise', (t) => {
+  const one = 'nodes: [{ name: a, address: 10.0.0.1, overlay: 10.64.1.0/24 }]';
+  const probes = (written: string) => clusterOf(`${written}\n${one}`).probes;
+  t.equal(probes(''), undefined);
+  t.same(probes('probes: drive'), { ...defaultProbes, policy: 'drive' });
+  t.same(probes('probes: off')?.policy, 'off');
+  t.same(probes('probes: { port: 9000, packetsPerSecond: 5 }'), {
+    policy: 'observe',
+    port: 9000,
+    packetsPerSecond: 5,
+  });
   t.end();
 });
 
@@ -520,6 +535,7 @@ t.test('the published JSON Schema is that of this program', (t) => {
     'version',
     'cluster',
     'overlay',
+    'probes',
     'zones',
     'links',
     'rules',
