@@ -2,8 +2,8 @@
  * The guard on nftables: one table of our own, changed by one `nft` transaction at a time.
  *
  * What the kernel holds is read once, then remembered, so that a peer that comes or goes costs a
- * few elements and not a listing of ten thousand. The memory is dropped when a transaction fails or
- * `verify` sees a difference; the next `apply` then reads again and repairs.
+ * few elements and not a listing of ten thousand. `verify` reads again, and what it found is what the
+ * next `apply` repairs; when a transaction fails the memory is dropped, and it is read once more.
  */
 import { type Prefix, parsePrefix } from '../../encap/prefix.js';
 import { watchGuardTable } from './nft-watch.js';
@@ -91,7 +91,7 @@ export class NftablesGuard implements Guard {
       const seal = this.#sealOf(program)?.seal;
       if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
         found.push('its rules are not sealed');
-      this.#known = found.length === 0 ? { listing } : undefined;
+      this.#known = { listing };
       return {
         ok: found.length === 0,
         difference: found.length === 0 ? undefined : found.join('; '),
@@ -145,15 +145,9 @@ export class NftablesGuard implements Guard {
   }
 
   async #list(): Promise<NftListing | undefined> {
-    const tables = await requireTool('read the guard', {
-      argv: ['nft', '-j', 'list', 'tables', 'inet'],
-      netns: this.#netns,
-    });
-    if (parseListing(tables) === undefined) return undefined;
     const argv = ['nft', '-j', 'list', 'table', 'inet', guardTable];
     const { status, stdout, stderr } = await runTool({ argv, netns: this.#netns });
     if (status === 0) return this.#withEditsMarked(parseListing(stdout));
-    // Somebody may delete it between the two looks.
     if (stderr.includes('No such file')) return undefined;
     throw new Error(`read the guard: nft: ${firstLines(stderr)}`);
   }
