@@ -30,8 +30,6 @@
  */
 import { readU16, writeU16 } from '../wire/bytes.js';
 
-export const defaultProbePort = 8473;
-
 export const probeVersion = 1;
 export const nonceBytes = 16;
 export const nodeIdBytes = 8;
