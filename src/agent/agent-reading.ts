@@ -2,6 +2,7 @@
 import type { ActualState } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import type { NodeReading } from '../explain/node-reading.js';
+import { liveFilters } from '../explain/filter-reading.js';
 import { guardDiffers } from '../explain/guard-words.js';
 import type { Journal } from '../journal/journal.js';
 import type { Freeze } from './freeze.js';
@@ -26,6 +27,8 @@ export function agentReading(view: AgentView): NodeReading {
     guardNotes: () => guardNotes(view),
     history: journal.history,
     freeze: freeze.report,
+    kernel: view.runtime.kernel,
+    filters: liveFilters(plan.guard, () => Promise.resolve(view.runtime.guard)),
   };
 }
 

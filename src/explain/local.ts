@@ -13,6 +13,7 @@ import { termsFile } from '../agent/paths.js';
 import type { NodePlan } from '../agent/planner.js';
 import { Planner } from '../agent/planner.js';
 import { TermsFile, TermsMemory } from '../agent/terms-record.js';
+import { liveFilters } from './filter-reading.js';
 import { guardDiffers } from './guard-words.js';
 import type { NodeReading } from './node-reading.js';
 
@@ -56,6 +57,8 @@ export async function readHere(question: LocalQuestion): Promise<LocalReading> {
       desired: { ...plan.desired, objects: plan.objects },
       actual: () => Promise.resolve(actual),
       guardNotes: () => readGuard(plan.guard),
+      kernel,
+      filters: liveFilters(plan.guard, () => openGuard()),
       basis: { kind: 'kernel', note: `${question.note}; this kernel was read directly` },
     },
   };

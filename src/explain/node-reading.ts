@@ -8,7 +8,9 @@ import type { ActualState } from '../../routes/diff.js';
 import { explain } from '../../routes/explain.js';
 import type { ObjectHistory } from '../../routes/explain-kernel.js';
 import type { BasisReport, ExplainReport, FreezeReport } from '../../routes/explain-report.js';
-import type { Snapshot } from '../../encap/cluster.js';
+import type { Cluster, Snapshot } from '../../encap/cluster.js';
+import type { Kernel } from '../../tunnel/kernel.js';
+import type { FilterReading } from './filter-reading.js';
 import { resolveDestination, resolveNode } from './resolve.js';
 
 export interface NodeReading {
@@ -25,6 +27,9 @@ export interface NodeReading {
   readonly freeze?: FreezeReport | undefined;
   readonly basis?: Pick<BasisReport, 'kind' | 'note'> | undefined;
 }
+  /** For what only a question makes known: policy rules, the kernel's own lookups, settings. */
+  readonly kernel: Kernel;
+  readonly filters: FilterReading;
 
 export interface ExplainAsked {
   /** An address, a prefix or a node's name. */

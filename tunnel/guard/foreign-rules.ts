@@ -44,6 +44,10 @@ export async function findForeignRules(
   spec: GuardSpec,
   options: PacketFilterOptions = {},
 ): Promise<readonly ForeignRule[]> {
+  return judgeRulesets(spec, await readRulesets(options));
+}
+
+export async function readRulesets(options: PacketFilterOptions = {}): Promise<Rulesets> {
   const read = async (argv: readonly string[]): Promise<string | undefined> => {
     try {
       const { status, stdout } = await runTool({ argv, netns: options.netns });
@@ -61,7 +65,7 @@ export async function findForeignRules(
     const legacy = await read([`${tool}-legacy-save`]);
     if (legacy !== undefined) iptables[`${tool}-legacy`] = legacy;
   }
-  return judgeRulesets(spec, { ...(nft === undefined ? {} : { nft }), iptables });
+  return { ...(nft === undefined ? {} : { nft }), iptables };
 }
 
 /** The pure part: what these rulesets would do to the spec's packets. */

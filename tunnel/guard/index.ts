@@ -11,7 +11,13 @@ import { NftablesGuard, type PacketFilterOptions } from './nftables.js';
 
 export type { Guard, GuardApplyOptions, GuardMasquerade, GuardPeer, GuardSpec } from './guard.js';
 export { type DropReason, dropReasons } from './names.js';
-export { type ForeignRule, findForeignRules, judgeRulesets } from './foreign-rules.js';
+export {
+  type ForeignRule,
+  type Rulesets,
+  findForeignRules,
+  judgeRulesets,
+  readRulesets,
+} from './foreign-rules.js';
 
 /** `log` is also told in one line why a better back end is not used. */
 export type OpenGuardOptions = PacketFilterOptions;
