@@ -2,8 +2,9 @@
  * The trail in words: one heading a step and the lines below it. Formatting of terminals (colours,
  * columns) is the command line's; the words are made here, so that every output says the same.
  */
-import type { Link, Rule, SourceRef } from './cluster.js';
-import type { Mismatch } from './rules.js';
+import type { Link, RelationSubject, Rule, SourceRef } from './cluster.js';
+import { subnetOf } from './relation.js';
+import type { Mismatch, RulePair } from './rules.js';
 import type { Carriage } from './mode.js';
 import type { Candidate, Exclusion, MtuLimit, PairNames, Step, Verdict } from './trail.js';
 import type { Fact, Need } from './underlay/fact.js';
@@ -14,7 +15,8 @@ export interface StepText {
   readonly lines: readonly string[];
 }
 
-export function describeStep(step: Step): StepText {
+/** With the pair in question a rule that does not match can say what the two have instead. */
+export function describeStep(step: Step, pair?: RulePair): StepText {
   switch (step.name) {
     case 'local':
       return {
@@ -25,7 +27,7 @@ export function describeStep(step: Step): StepText {
     case 'membership':
       return { step: step.name, summary: membershipSummary(step), lines: membershipLines(step) };
     case 'rule':
-      return { step: step.name, summary: ruleSummary(step), lines: ruleLines(step) };
+      return { step: step.name, summary: ruleSummary(step), lines: ruleLines(step, pair) };
     case 'feasible':
       return {
         step: step.name,
@@ -139,18 +141,48 @@ export function describeNeed(need: Need): string {
   }
 }
 
-export function describeMismatch(mismatch: Mismatch): string {
+/** `zone differs (to): wants rack-a, az-1 has azure-west`, or `zone differs: …` of a relation. */
+export function describeMismatch(mismatch: Mismatch, pair?: RulePair): string {
   switch (mismatch.kind) {
     case 'family':
-      return `family differs: the rule is for IPv${mismatch.wanted}`;
-    case 'relation':
-      return `${mismatch.subject} is not ${mismatch.wanted === 'same' ? 'the same' : 'different'}`;
+      return `family differs: wants IPv${mismatch.wanted}, the prefix is IPv${mismatch.actual}`;
+    case 'relation': {
+      const { subject, wanted } = mismatch;
+      const state = wanted === 'same' ? 'differs' : 'is the same';
+      const details = pair === undefined ? '' : `, ${relationDetails(subject, pair)}`;
+      return `${subject} ${state}: wants ${wanted === 'same' ? 'the same' : 'different ones'}${details}`;
+    }
     case 'selector': {
+      const { side, end, wanted, actual } = mismatch;
       const field = mismatch.field.replace(/s$/, '');
-      const side = mismatch.side === 'between' ? '' : ` (${mismatch.side})`;
-      return `${field} differs${side}: wants ${mismatch.wanted}, is ${mismatch.actual}`;
+      const of = side === 'between' ? '' : ` (${side})`;
+      const who = pair === undefined ? 'is' : `${pair[end].node.name} has`;
+      return `${field} differs${of}: wants ${wanted.replaceAll(', ', ' or ')}, ${who} ${actual}`;
     }
   }
+}
+
+/** What each of the two has of what a rule compares. */
+function relationDetails(subject: RelationSubject, { from, to, family }: RulePair): string {
+  const of = (site: RulePair['from']): string => {
+    switch (subject) {
+      case 'zone':
+        return site.zone.name;
+      case 'provider':
+        return site.zone.provider;
+      case 'region':
+        return site.zone.region ?? 'no region';
+      case 'segment':
+        return (
+          site.attachments[family]?.declared?.segment ??
+          site.attachments[family]?.network.text ??
+          `no IPv${family} address`
+        );
+      case 'subnet':
+        return subnetOf(site, family)?.text ?? `no IPv${family} address`;
+    }
+  };
+  return `${from.node.name} has ${of(from)}, ${to.node.name} ${of(to)}`;
 }
 
 export function describeLink(link: Link): string {
@@ -211,11 +243,11 @@ function ruleSummary(step: StepNamed<'rule'>): string {
   return `${describeRule(step.rule)} matched: ${step.result}`;
 }
 
-function ruleLines(step: StepNamed<'rule'>): readonly string[] {
+function ruleLines(step: StepNamed<'rule'>, pair: RulePair | undefined): readonly string[] {
   return step.trials.map(({ rule, mismatch }) =>
     mismatch === undefined
       ? `✓ ${describeRule(rule)}: matched${rule.reason === undefined ? '' : ` — ${rule.reason}`}`
-      : `✗ ${describeRule(rule)}: ${describeMismatch(mismatch)}`,
+      : `✗ ${describeRule(rule)}: ${describeMismatch(mismatch, pair)}`,
   );
 }
 

@@ -14,6 +14,8 @@ export type Mismatch =
       readonly kind: 'selector';
       /** Which side of the rule; for `between`, the pair that came closer. */
       readonly side: 'from' | 'to' | 'between';
+      /** The node that does not have it. */
+      readonly end: 'from' | 'to';
       readonly field: keyof Selector;
       readonly wanted: string;
       readonly actual: string;
@@ -43,16 +45,12 @@ export function ruleMismatch(rule: Rule, pair: RulePair): Mismatch | undefined {
     return { kind: 'family', wanted: rule.family, actual: pair.family };
   const { from, to, family } = pair;
   if (rule.between !== undefined) {
-    const [a, b] = rule.between;
-    const forward = selectorMismatch(a, from, 'between') ?? selectorMismatch(b, to, 'between');
-    if (forward !== undefined) {
-      const backward = selectorMismatch(b, from, 'between') ?? selectorMismatch(a, to, 'between');
-      if (backward !== undefined) return forward;
-    }
+    const mismatch = betweenMismatch(rule.between, from, to);
+    if (mismatch !== undefined) return mismatch;
   } else {
     const mismatch =
-      (rule.from && selectorMismatch(rule.from, from, 'from')) ??
-      (rule.to && selectorMismatch(rule.to, to, 'to'));
+      (rule.from && selectorMismatch(rule.from, from, atFrom)) ??
+      (rule.to && selectorMismatch(rule.to, to, atTo));
     if (mismatch !== undefined) return mismatch;
   }
   for (const subject of relationSubjects) {
@@ -64,22 +62,43 @@ export function ruleMismatch(rule: Rule, pair: RulePair): Mismatch | undefined {
   return undefined;
 }
 
+type SelectorMismatch = Extract<Mismatch, { readonly kind: 'selector' }>;
+type SelectorPlace = Pick<SelectorMismatch, 'side' | 'end'>;
+
+const atFrom: SelectorPlace = { side: 'from', end: 'from' };
+const atTo: SelectorPlace = { side: 'to', end: 'to' };
+const betweenFrom: SelectorPlace = { side: 'between', end: 'from' };
+const betweenTo: SelectorPlace = { side: 'between', end: 'to' };
+
+/** Of the two ways round the one that came closer: there the first of the two nodes matched. */
+function betweenMismatch(
+  [a, b]: NonNullable<Rule['between']>,
+  from: Site,
+  to: Site,
+): Mismatch | undefined {
+  const forward = selectorMismatch(a, from, betweenFrom) ?? selectorMismatch(b, to, betweenTo);
+  if (forward === undefined) return undefined;
+  const backward = selectorMismatch(b, from, betweenFrom) ?? selectorMismatch(a, to, betweenTo);
+  if (backward === undefined) return undefined;
+  return forward.end === 'from' && backward.end === 'to' ? backward : forward;
+}
+
 function selectorMismatch(
   selector: Selector,
   site: Site,
-  side: 'from' | 'to' | 'between',
-): Mismatch | undefined {
+  place: SelectorPlace,
+): SelectorMismatch | undefined {
   const { node, zone } = site;
   const differs = (
     field: keyof Selector,
     wanted: readonly string[],
     actual: string | undefined,
-  ): Mismatch => ({
+  ): SelectorMismatch => ({
     kind: 'selector',
-    side,
+    ...place,
     field,
     wanted: wanted.join(', '),
-    actual: actual ?? '(none)',
+    actual: actual ?? 'none',
   });
   const oneOf = (values: readonly string[] | undefined, actual: string | undefined): boolean =>
     values === undefined || (actual !== undefined && values.includes(actual));

@@ -18,6 +18,8 @@ export interface ExplainReport {
   readonly freeze: FreezeReport | null;
   readonly verdict: VerdictReport;
   readonly why: WhyReport;
+  /** The answer to `--why-not`, where that was asked. */
+  readonly whyNot?: WhyNotReport;
   /** Null when no packet leaves. */
   readonly wire: WireReport | null;
   readonly kernel: KernelReport;
@@ -51,6 +53,20 @@ export interface BasisReport {
   /** Are the facts that only the node itself can know (NIC, routes) part of it? */
   readonly localFacts: boolean;
   readonly note: string | null;
+  /** Set where the answer is about a cluster that there is not: nothing of it is in force. */
+  readonly whatIf: WhatIfReport | null;
+}
+
+export interface WhatIfReport {
+  /** What was laid over the cluster, as it was asked. */
+  readonly patches: readonly string[];
+  /** The verdict as it is; null where what is asked about is not there yet. */
+  readonly now: {
+    readonly kind: VerdictKind;
+    readonly summary: string;
+    readonly mode: Mode | null;
+    readonly mtu: number | null;
+  } | null;
 }
 
 export interface FreezeReport {
@@ -103,6 +119,50 @@ export interface WhyReport {
   readonly rules: readonly RuleReport[];
   /** Every mode looked at, cheapest first. */
   readonly candidates: readonly CandidateReport[];
+  /** The smallest change of the cluster file for each mode that was not chosen. */
+  readonly flips: readonly FlipReport[];
+  /** Modes that no change of the file would bring. */
+  readonly unflippable: readonly UnflippableReport[];
+}
+
+export interface FlipReport {
+  readonly mode: Mode;
+  /** One line. */
+  readonly text: string;
+  /** Each of them is needed. */
+  readonly changes: readonly ChangeReport[];
+  /** Decided anew with the changes made; nothing else is told. */
+  readonly verified: true;
+  /** Largest inner packet in bytes with the changes made. */
+  readonly mtu: number | null;
+}
+
+export interface ChangeReport {
+  readonly text: string;
+  /** For `--what-if`. */
+  readonly patch: string;
+  /** For the cluster file: the entry with its line, and YAML to be indented as the entry is. */
+  readonly file: { readonly where: string; readonly lines: readonly string[] };
+}
+
+export interface UnflippableReport {
+  readonly mode: Mode;
+  readonly text: string;
+}
+
+export interface WhyNotReport {
+  readonly mode: Mode;
+  /** One line. */
+  readonly summary: string;
+  readonly lines: readonly WhyNotLine[];
+  /** What would bring it; null where it is there already, or the question does not arise. */
+  readonly flip: string | null;
+}
+
+export interface WhyNotLine {
+  readonly code: string;
+  readonly text: string;
+  readonly fact: FactReport | null;
 }
 
 export interface StepReport {

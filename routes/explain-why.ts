@@ -3,19 +3,22 @@
  * speaks for and against it. All of it is read off the decision; only the rules behind the one
  * that matched are looked at here, since the decision never got to them.
  */
-import type { Cluster, ClusterNode } from '../encap/cluster.js';
 import {
   describeCarriage,
   describeExclusion,
   describeMismatch,
+  describeRule,
   describeSource,
   describeStep,
 } from '../encap/describe.js';
 import { siteOf } from '../encap/relation.js';
+import type { RulePair } from '../encap/rules.js';
 import { ruleMismatch } from '../encap/rules.js';
 import type { Candidate, Decision, Exclusion, PairNames } from '../encap/trail.js';
 import { stepOf } from '../encap/trail.js';
 import type { Fact } from '../encap/underlay/fact.js';
+import type { FlipsInput } from './explain-flips.js';
+import { explainFlips } from './explain-flips.js';
 import type {
   CandidateReport,
   ExclusionReport,
@@ -24,31 +27,37 @@ import type {
   WhyReport,
 } from './explain-report.js';
 
-export interface WhyInput {
-  readonly cluster: Cluster;
-  readonly from: ClusterNode;
-  /** Undefined when the decision never asked the rules. */
-  readonly owner: ClusterNode | undefined;
-}
+/** The owner is undefined when the decision never asked the rules. */
+export type WhyInput = FlipsInput;
 
 export function explainWhy(decision: Decision, input: WhyInput): WhyReport {
+  const pair = pairOf(decision, input);
   return {
-    steps: decision.trail.map((step) => ({ ...describeStep(step), outcome: step.outcome })),
-    rules: ruleReports(decision, input),
+    steps: decision.trail.map((step) => ({ ...describeStep(step, pair), outcome: step.outcome })),
+    rules: ruleReports(decision, input, pair),
     candidates: candidateReports(decision),
+    ...explainFlips(decision, input),
   };
 }
 
-function ruleReports(decision: Decision, input: WhyInput): readonly RuleReport[] {
-  const step = stepOf(decision, 'rule');
-  const { cluster, from, owner } = input;
-  if (step === undefined || owner === undefined) return [];
-  const pair = {
-    from: siteOf(cluster, from),
-    to: siteOf(cluster, owner),
+function pairOf(decision: Decision, input: WhyInput): RulePair | undefined {
+  const { snapshot, from, owner } = input;
+  if (owner === undefined) return undefined;
+  return {
+    from: siteOf(snapshot.cluster, from),
+    to: siteOf(snapshot.cluster, owner),
     family: decision.prefix.family,
   };
-  return cluster.rules.map((rule, position): RuleReport => {
+}
+
+function ruleReports(
+  decision: Decision,
+  input: WhyInput,
+  pair: RulePair | undefined,
+): readonly RuleReport[] {
+  const step = stepOf(decision, 'rule');
+  if (step === undefined || pair === undefined) return [];
+  return input.snapshot.cluster.rules.map((rule, position): RuleReport => {
     const base = {
       name: rule.name,
       source: rule.source === undefined ? null : describeSource(rule.source),
@@ -60,20 +69,20 @@ function ruleReports(decision: Decision, input: WhyInput): readonly RuleReport[]
     if (trial !== undefined)
       return trial.mismatch === undefined
         ? { ...base, outcome: 'matched', text: 'matched' }
-        : { ...base, outcome: 'mismatched', text: describeMismatch(trial.mismatch) };
-    const winner = step.rule!.name;
+        : { ...base, outcome: 'mismatched', text: describeMismatch(trial.mismatch, pair) };
+    const winner = describeRule(step.rule!);
     const mismatch = ruleMismatch(rule, pair);
     return mismatch === undefined
       ? {
           ...base,
           outcome: 'not-reached',
-          text: `not reached: shadowed by ${winner}, it would match too`,
-          shadowedBy: winner,
+          text: `shadowed by ${winner}`,
+          shadowedBy: step.rule!.name,
         }
       : {
           ...base,
           outcome: 'not-reached',
-          text: `not reached: ${winner} matched first (${describeMismatch(mismatch)})`,
+          text: `not reached: ${describeMismatch(mismatch, pair)}`,
         };
   });
 }

@@ -16,8 +16,15 @@ import type { DesiredState } from './desired.js';
 import type { ActualState } from './diff.js';
 import type { ObjectHistory } from './explain-kernel.js';
 import { desiredRoute, explainKernel, kernelNotRead } from './explain-kernel.js';
-import type { BasisReport, ExplainReport, FreezeReport, KernelReport } from './explain-report.js';
+import type {
+  BasisReport,
+  ExplainReport,
+  FreezeReport,
+  KernelReport,
+  WhatIfReport,
+} from './explain-report.js';
 import { explainSchema } from './explain-report.js';
+import { noFlips } from './explain-flips.js';
 import { explainReturn, noReturn } from './explain-return.js';
 import type { Destination } from './explain-target.js';
 import { nodeByOuterAddress, ownerOf, poolOf } from './explain-target.js';
@@ -40,6 +47,7 @@ export interface ExplainInput {
   readonly freeze?: FreezeReport | undefined;
   readonly guardNotes?: readonly string[] | undefined;
   readonly basis?: Pick<BasisReport, 'kind' | 'note'> | undefined;
+  readonly whatIf?: WhatIfReport | undefined;
 }
 
 export function explain(input: ExplainInput): ExplainReport {
@@ -83,13 +91,14 @@ export function explain(input: ExplainInput): ExplainReport {
       revision: cluster.revision,
       localFacts: local,
       note: input.basis?.note ?? null,
+      whatIf: input.whatIf ?? null,
     },
     freeze: input.freeze ?? null,
     verdict: { ...verdict, exitCode: exitCode(verdict, kernel) },
     why:
       decision === undefined
-        ? { steps: [], rules: [], candidates: [] }
-        : explainWhy(decision, { cluster, from, owner: owner?.node }),
+        ? { steps: [], rules: [], candidates: [], ...noFlips }
+        : explainWhy(decision, { snapshot, from, owner: owner?.node, facts: input.facts }),
     wire:
       decision === undefined || owner === undefined || verdict.kind === 'NO-ROUTE'
         ? null

@@ -20,7 +20,7 @@ import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes, readActual } from './agent-reading.js';
 import { assess } from './assess.js';
 import { changeoverReport, withChangeover } from './changeover-report.js';
-import { beginRoute, changeReportRoute, previewRoute, settleRoutes } from './change-routes.js';
+import { beginRoute, changeReportRoute, previewRoute, previewWhatIf, settleRoutes } from './change-routes.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
@@ -124,7 +124,7 @@ export class Agent {
     this.#server = await serveControl(socket, [
       { method: 'GET', path: '/v1/status', handle: () => this.#status() },
       { method: 'GET', path: '/v1/explain', handle: (query) => this.#explain(query) },
-      { method: 'GET', path: '/v1/plan', handle: () => this.#planReport() },
+      { method: 'GET', path: '/v1/plan', handle: (query) => this.#planReport(query) },
       { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
       { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
       previewRoute((cluster, sshClient) => this.#preview(cluster, sshClient)),
@@ -343,7 +343,11 @@ export class Agent {
     const destination = query.get('destination');
     if (destination === null) throw new HttpProblem(400, 'explain takes ?destination=ADDRESS|NODE');
     const from = query.get('from') ?? undefined;
-    const report = await explainReading(agentReading(this.#view()), { destination, from });
+    const report = await explainReading(agentReading(this.#view()), {
+      destination,
+      from,
+      whatIf: query.getAll('whatIf'),
+    });
     if (typeof report === 'string') throw new HttpProblem(400, report);
     return withChangeover(report, {
       underWay: this.#planner.underWay(),
@@ -356,8 +360,12 @@ export class Agent {
     return { node, runtime, plan, journal: this.#journal, freeze: this.#freeze };
   }
 
-  async #planReport(): Promise<unknown> {
+  async #planReport(query: URLSearchParams): Promise<unknown> {
     const view = this.#view();
+    if (query.has('whatIf'))
+      return previewWhatIf(view.plan.snapshot.cluster, query, (cluster, sshClient) =>
+        this.#preview(cluster, sshClient),
+      );
     const { node, plan } = view;
     return {
       ...planReport(node, plan, diff(plan.objects, await readActual(view))),

@@ -1,6 +1,7 @@
 /** Guarded changes on the control socket; a one-shot `apply` that waits offers the same. */
 import type { Cluster } from '../../encap/cluster.js';
 import { maxFileBytes } from '../config/limits.js';
+import { whatIfCluster } from '../explain/what-if.js';
 import type { Route } from '../http/server.js';
 import { HttpProblem } from '../http/server.js';
 import { parseCandidate } from './candidate.js';
@@ -21,9 +22,7 @@ export function beginRoute(change: GuardedChange): Route {
 }
 
 /** `POST /v1/plan?file=…` with a cluster file as body: what it would change; nothing is written. */
-export function previewRoute(
-  preview: (cluster: Cluster, sshClient: string | undefined) => Promise<unknown>,
-): Route {
+export function previewRoute(preview: Preview): Route {
   return {
     method: 'POST',
     path: '/v1/plan',
@@ -31,9 +30,25 @@ export function previewRoute(
     handle: (query, content) =>
       answer(() => {
         const file = query.get('file') ?? 'the new file';
-        return preview(parseCandidate({ file, content }, 0), query.get('sshClient') ?? undefined);
+        const cluster = parseCandidate({ file, content }, 0);
+        return previewWhatIf(cluster, query, preview);
       }),
   };
+}
+
+type Preview = (cluster: Cluster, sshClient: string | undefined) => Promise<unknown>;
+
+/** A plan for the cluster as `?whatIf=…`, said as often as there are changes, would make it. */
+export async function previewWhatIf(
+  cluster: Cluster,
+  query: URLSearchParams,
+  preview: Preview,
+): Promise<unknown> {
+  const patches = query.getAll('whatIf');
+  const changed = whatIfCluster(cluster, patches);
+  if (typeof changed === 'string') throw new HttpProblem(400, changed);
+  const report = await preview(changed, query.get('sshClient') ?? undefined);
+  return patches.length === 0 ? report : { ...(report as object), whatIf: patches };
 }
 
 export function changeReportRoute(change: GuardedChange): Route {

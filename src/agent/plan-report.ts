@@ -16,6 +16,8 @@ export interface PlanReport {
   readonly problems: readonly string[];
   /** A change that is under way: what is not as configured yet is as it should be for now. */
   readonly changeover?: ChangeoverReport | undefined;
+  /** What was laid over the cluster for this plan; absent: it is of the cluster as it is. */
+  readonly whatIf?: readonly string[];
   /** Whom the changes touch. */
   readonly blast?: BlastRadius;
   /** Ways of managing this node that the changes would cut. */

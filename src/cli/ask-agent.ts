@@ -10,7 +10,8 @@ export interface AgentQuestion {
   readonly socket: string;
   readonly method?: 'GET' | 'POST';
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** A list is said as often as it has texts. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: Uint8Array;
   readonly timeoutMs?: number;
 }
@@ -23,7 +24,7 @@ export async function askAgent(question: AgentQuestion): Promise<AgentAnswer> {
   const { socket, method = 'GET', path, query = {}, body: sent, timeoutMs } = question;
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
-    if (value !== undefined) parameters.set(name, value);
+    for (const one of [value ?? []].flat()) parameters.append(name, one);
   const text = parameters.toString();
   try {
     const body = await agentRequest({

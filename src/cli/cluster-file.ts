@@ -6,9 +6,17 @@ import { resolveNode } from '../explain/resolve.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure, usageFailure } from './failure.js';
 
-export async function readCluster(file: string): Promise<Cluster> {
+export interface ReadClusterOptions {
+  /** Laid over what is read, see `whatIfOption`. */
+  readonly whatIf?: readonly string[];
+}
+
+export async function readCluster(
+  file: string,
+  options: ReadClusterOptions = {},
+): Promise<Cluster> {
   const result = await loadClusterFile(file);
-  if (result.ok) return result.cluster;
+  if (result.ok) return withWhatIf(result.cluster, options.whatIf ?? []);
   const errors = result.problems.filter((problem) => problem.severity === 'error');
   const [first] = errors;
   if (first !== undefined && cannotOpen.includes(first.code))
@@ -25,6 +33,14 @@ export async function readCluster(file: string): Promise<Cluster> {
 }
 
 const shownErrors = 5;
+
+async function withWhatIf(cluster: Cluster, patches: readonly string[]): Promise<Cluster> {
+  if (patches.length === 0) return cluster;
+  const { whatIfCluster } = await import('../explain/what-if.js');
+  const changed = whatIfCluster(cluster, patches);
+  if (typeof changed === 'string') throw usageFailure(changed);
+  return changed;
+}
 
 export interface NodeQuestion {
   /** As typed, or the default of the option. */

@@ -49,6 +49,23 @@ export function stateDirOption() {
     .default(defaultStateDir);
 }
 
+export function whatIfOption() {
+  return new Option(
+    '--what-if <change>',
+    "as if the cluster file had this change as well, e.g. 'zone eu-west-1a: {sourceDestinationCheck: disabled}'; may be repeated",
+  )
+    .argParser((text: string, before: readonly string[]) => [...before, text])
+    .default([] as readonly string[], 'what is');
+}
+
+/** The forms of `--what-if`, for the help of the commands that have it. */
+export const whatIfHelp = `
+Changes of --what-if are YAML; a mapping is merged, null removes a key:
+  zone NAME: {sourceDestinationCheck: disabled}     node NAME: {accepts: {ipip: none}}
+  link A B: {modes: [vxlan]}                        provider aws: {mtu: 8500}
+  rule NAME: {mode: ipip}                           rule NAME: remove
+  rules: prepend {same: zone, mode: native}         cluster: {vxlan: {port: 8472}}`;
+
 export function managementOption() {
   return new Option(
     '--allow-management-cut',

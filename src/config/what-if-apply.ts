@@ -124,14 +124,14 @@ function endsKey(ends: unknown): string {
 
 const overlayKeys = ['pools', 'vxlan', 'masquerade', 'settleSeconds'];
 
-/** `cluster:` speaks of what is below `overlay:`, and of the name. */
+/** `cluster:` speaks of what is below `overlay:`, of the name and of the probes. */
 function layOverlay(context: Change): void {
   const { document, change, patch } = context;
   if (!isMapping(change.value)) return notAMapping(context);
-  const { name, ...overlay } = change.value;
+  const { name, probes, ...overlay } = change.value;
   const unknown = Object.keys(overlay).filter((key) => !overlayKeys.includes(key));
   for (const key of unknown) {
-    const meant = nearestKey(key, [...overlayKeys, 'name']);
+    const meant = nearestKey(key, [...overlayKeys, 'name', 'probes']);
     patch.report.add({
       code: 'unknown-key',
       path: [...change.path, key],
@@ -140,7 +140,7 @@ function layOverlay(context: Change): void {
       message: `unknown key "${key}"`,
       remedy:
         meant === undefined
-          ? `known here: name, ${overlayKeys.join(', ')}`
+          ? `known here: name, probes, ${overlayKeys.join(', ')}`
           : `did you mean "${meant}"?`,
     });
   }
@@ -151,6 +151,10 @@ function layOverlay(context: Change): void {
     top.written.push({ path: ['cluster'], patch, patchPath: [...change.path, 'name'] });
   }
   merge(overlay, { ...context, at: top, below: ['overlay'], from: change.path });
+  if (probes === undefined) return;
+  // One word stands for the mode.
+  const settings = isMapping(probes) || probes === null ? probes : { mode: probes };
+  merge({ probes: settings }, { ...context, at: top, below: [], from: change.path });
 }
 
 function addRules(context: Change, position: number): void {

@@ -41,7 +41,7 @@ export const sections = ['zones', 'links', 'rules', 'nodes'] as const;
 export type Section = (typeof sections)[number];
 
 export interface ClusterDocument extends Record<Section, DocumentEntry[]> {
-  /** `cluster` and `overlay`. */
+  /** `cluster`, `overlay` and `probes`. */
   readonly top: DocumentEntry;
 }
 

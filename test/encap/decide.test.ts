@@ -279,9 +279,9 @@ t.test('rules are tried in order, by selectors and by relations', (t) => {
     'rule',
   )!;
   t.same(describeStep(trials).lines, [
-    '✗ blocked (built in): label differs: wants role=db, is (none)',
-    '✗ near (built in): subnet is not the same',
-    '✗ cross-az (built in): region is not the same',
+    '✗ blocked (built in): label differs: wants role=db, is none',
+    '✗ near (built in): subnet differs: wants the same',
+    '✗ cross-az (built in): region differs: wants the same',
     '✓ rest (built in): matched',
   ]);
   t.equal(

@@ -9,6 +9,8 @@ import {
   outputOption,
   socketOption,
   wayToAnswer,
+  whatIfHelp,
+  whatIfOption,
 } from '../options.js';
 
 export function planCommand() {
@@ -22,6 +24,7 @@ export function planCommand() {
         'from, the default gateway, the name servers) is refused.',
     )
     .addArgument(new Argument('[file]', 'a new cluster file; default: the configured one'))
+    .addOption(whatIfOption())
     .addOption(managementOption())
     .addOption(configOption())
     .addOption(nodeOption())
@@ -34,6 +37,9 @@ Examples:
   selvage plan                            does the kernel differ from what the agent wants?
   selvage plan new.yaml                   what a new file would change here, and for whom
   selvage plan new.yaml -o json | jq '.blast.groups[] | {zone, from, to}'
+  selvage plan --what-if 'rule cross-zone: {mode: ipip}'
+                                          what a change would do here; nothing is touched
+${whatIfHelp}
 
 Exit code 1 means: something would change, or somebody else holds what is ours.
 Exit code 3 also means: it would cut the way to this node.`,
@@ -60,6 +66,7 @@ Exit code 3 also means: it would cut the way to this node.`,
 
 interface PlanQuestion {
   readonly file: string | undefined;
+  readonly whatIf: readonly string[];
   readonly config: string;
   readonly node: string;
   readonly nodeIsDefault: boolean;
@@ -72,16 +79,29 @@ async function planAnswer(question: PlanQuestion): Promise<PlanReport> {
   if (way === 'file' && file === undefined) return planHere(question, question.config);
   const { askAgent, requireAgent } = await import('../ask-agent.js');
   const asked =
-    file === undefined
-      ? { socket: question.socket, path: '/v1/plan' }
-      : await previewQuestion(question.socket, file);
-  if (way === 'agent') return (await requireAgent(asked)) as PlanReport;
+    file === undefined ? await currentQuestion(question) : await previewQuestion(question, file);
+  if (way === 'agent') return heeded((await requireAgent(asked)) as PlanReport, question);
   const answer = await askAgent(asked);
-  if (answer.answered) return answer.body as PlanReport;
+  if (answer.answered) return heeded(answer.body as PlanReport, question);
   return planHere(question, file ?? question.config);
 }
 
-async function previewQuestion(socket: string, file: string) {
+/** An agent of an older release plans what is, and must not be taken for what would be. */
+async function heeded(report: PlanReport, question: PlanQuestion): Promise<PlanReport> {
+  if (question.whatIf.length === 0 || report.whatIf !== undefined) return report;
+  const { unableFailure } = await import('../failure.js');
+  throw unableFailure(
+    'the running agent knows no --what-if: restart it, or plan with --config FILE',
+  );
+}
+
+async function currentQuestion({ socket, whatIf }: PlanQuestion) {
+  if (whatIf.length === 0) return { socket, path: '/v1/plan' } as const;
+  const { sshClient } = await import('../ssh-client.js');
+  return { socket, path: '/v1/plan', query: { whatIf, sshClient: sshClient() } } as const;
+}
+
+async function previewQuestion({ socket, whatIf }: PlanQuestion, file: string) {
   const [{ readHandedFile }, { sshClient }] = await Promise.all([
     import('../handed-file.js'),
     import('../ssh-client.js'),
@@ -90,7 +110,7 @@ async function previewQuestion(socket: string, file: string) {
     socket,
     method: 'POST',
     path: '/v1/plan',
-    query: { file, sshClient: sshClient() },
+    query: { file, sshClient: sshClient(), whatIf },
     body: await readHandedFile(file),
   } as const;
 }
@@ -103,11 +123,15 @@ async function planHere(question: PlanQuestion, file: string): Promise<PlanRepor
       import('../../agent/one-shot.js'),
       import('../ssh-client.js'),
     ]);
-  const cluster = await readCluster(file);
+  const { whatIf } = question;
+  const cluster = await readCluster(file, { whatIf });
   const node = requireNode(cluster, {
     text: question.node,
     option: '--node',
     isDefault: question.nodeIsDefault,
   }).name;
-  return withKernel((kernel) => planOnce({ node, cluster, kernel, sshClient: sshClient() }));
+  const report = await withKernel((kernel) =>
+    planOnce({ node, cluster, kernel, sshClient: sshClient() }),
+  );
+  return whatIf.length === 0 ? report : { ...report, whatIf };
 }

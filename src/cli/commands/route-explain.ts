@@ -2,8 +2,17 @@
 import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import type { ExplainReport } from '../../../routes/explain-report.js';
+import { modes } from '../../../encap/mode.js';
 import type { Way } from '../options.js';
-import { configOption, nodeOption, outputOption, socketOption, wayToAnswer } from '../options.js';
+import {
+  configOption,
+  nodeOption,
+  outputOption,
+  socketOption,
+  wayToAnswer,
+  whatIfHelp,
+  whatIfOption,
+} from '../options.js';
 
 export function routeExplainCommand() {
   return new Command('route-explain')
@@ -22,6 +31,12 @@ export function routeExplainCommand() {
         'SELVAGE_FROM',
       ),
     )
+    .addOption(whatIfOption())
+    .addOption(
+      new Option('--why-not <mode>', 'all that speaks against this mode, with sources').choices(
+        modes,
+      ),
+    )
     .addOption(configOption())
     .addOption(nodeOption())
     .addOption(socketOption())
@@ -34,13 +49,18 @@ Examples:
   selvage explain az-1 --from rack-1              to a node, from another one
   selvage explain 10.64.3.7 --config new.yaml --from rack-1
                                                   what a file would do, before it is deployed
+  selvage explain az-1 --what-if 'link rack azure: {modes: [vxlan]}'
+                                                  what a change would do; nothing is touched
+  selvage explain az-1 --why-not ipip             all that speaks against a mode
   selvage explain 10.64.3.7 -o json | jq -r .verdict.kind
+${whatIfHelp}
 
 Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
     )
     .action(async (destination, options, command) => {
-      const report = await explainAnswer({
+      const answer = await explainAnswer({
         destination,
+        whatIf: options.whatIf,
         from: options.from,
         node: options.node,
         nodeIsDefault: command.getOptionValueSource('node') === 'default',
@@ -48,10 +68,14 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
         socket: options.socket,
         way: wayToAnswer((name) => command.getOptionValueSource(name)),
       });
-      const [{ printAnswer }, { renderExplain }] = await Promise.all([
+      const [{ printAnswer }, { renderExplain }, { explainWhyNot }] = await Promise.all([
         import('../output.js'),
         import('../render/explain.js'),
+        import('../../../routes/explain-why-not.js'),
       ]);
+      const { whyNot } = options;
+      const report =
+        whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
       await printAnswer(report, { output: options.output, render: renderExplain });
       process.exitCode = report.verdict.exitCode;
     });
@@ -60,6 +84,7 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
 interface ExplainQuestion {
   readonly destination: string;
   readonly from: string | undefined;
+  readonly whatIf: readonly string[];
   readonly node: string;
   readonly nodeIsDefault: boolean;
   readonly config: string;
@@ -68,13 +93,26 @@ interface ExplainQuestion {
 }
 
 async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
-  const { destination, from, socket, way } = question;
+  const { destination, from, socket, way, whatIf } = question;
   if (way === 'file') return fromFile(question, `--config ${question.config}`);
   const { askAgent, requireAgent } = await import('../ask-agent.js');
-  const asked = { socket, path: '/v1/explain', query: { destination, from } };
-  if (way === 'agent') return (await requireAgent(asked)) as ExplainReport;
-  const answer = await askAgent({ ...asked, timeoutMs: patienceMs });
-  return answer.answered ? (answer.body as ExplainReport) : withoutAgent(question, answer.reason);
+  const asked = { socket, path: '/v1/explain', query: { destination, from, whatIf } };
+  if (way === 'agent') return heeded((await requireAgent(asked)) as ExplainReport, question);
+  // The whole cluster is read anew for a what-if.
+  const answer = await askAgent(whatIf.length > 0 ? asked : { ...asked, timeoutMs: patienceMs });
+  return answer.answered
+    ? heeded(answer.body as ExplainReport, question)
+    : withoutAgent(question, answer.reason);
+}
+
+/** An agent of an older release answers what is, and must not be taken for what would be. */
+async function heeded(report: ExplainReport, question: ExplainQuestion): Promise<ExplainReport> {
+  const { whatIf } = report.basis as Partial<ExplainReport['basis']>;
+  if (question.whatIf.length === 0 || (whatIf ?? null) !== null) return report;
+  const { unableFailure } = await import('../failure.js');
+  throw unableFailure(
+    'the running agent knows no --what-if: restart it, or ask with --config FILE',
+  );
 }
 
 /** An agent that hangs is as good as none, and somebody is waiting for the answer. */
@@ -108,7 +146,10 @@ async function withoutAgent(question: ExplainQuestion, reason: string): Promise<
       note: reason,
     });
     if (!local.here) return fromFile(question, `${reason}; ${local.why}`);
-    const report = await explainReading(local.reading, { destination: question.destination });
+    const report = await explainReading(local.reading, {
+      destination: question.destination,
+      whatIf: question.whatIf,
+    });
     if (typeof report === 'string') throw usageFailure(report);
     return report;
   });
@@ -123,21 +164,15 @@ function senderOf(question: ExplainQuestion) {
 }
 
 async function fromFile(question: ExplainQuestion, note: string): Promise<ExplainReport> {
-  const [{ readCluster, requireNode }, { resolveDestination }, { explain }, { usageFailure }] =
-    await Promise.all([
-      import('../cluster-file.js'),
-      import('../../explain/resolve.js'),
-      import('../../../routes/explain.js'),
-      import('../failure.js'),
-    ]);
+  const [{ readCluster, requireNode }, { explainFile }, { usageFailure }] = await Promise.all([
+    import('../cluster-file.js'),
+    import('../../explain/node-reading.js'),
+    import('../failure.js'),
+  ]);
   const cluster = await readCluster(question.config);
-  const destination = resolveDestination(cluster, question.destination);
-  if (typeof destination === 'string') throw usageFailure(destination);
-  const from = requireNode(cluster, senderOf(question));
-  return explain({
-    snapshot: { cluster, local: undefined },
-    destination,
-    from,
-    basis: { kind: 'file', note },
-  });
+  const from = requireNode(cluster, senderOf(question)).name;
+  const { destination, whatIf } = question;
+  const report = explainFile(cluster, { destination, from, whatIf, note });
+  if (typeof report === 'string') throw usageFailure(report);
+  return report;
 }

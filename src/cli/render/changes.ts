@@ -5,15 +5,17 @@ import type { Terminal } from '../terminal.js';
 import { blastLines, cutLines } from './blast.js';
 import { changeoverLines } from './changeover.js';
 import { fill } from './layout.js';
+import { whatIfLines } from './what-if.js';
 
 export function renderPlan(report: PlanReport, terminal: Terminal): string {
   const { paint } = terminal;
   const lines = report.changes.flatMap((change) => changeLines(change, terminal));
   const summary =
     lines.length === 0
-      ? `${paint.green('✓')} the kernel of ${report.node} is as desired (revision ${report.revision})`
+      ? `${paint.green('✓')} the kernel of ${report.node} is as desired${report.whatIf === undefined ? '' : ' for that as well'} (revision ${report.revision})`
       : `${report.node}, revision ${report.revision}: ${tally(report.changes, ['to make', 'to change', 'to remove'])}`;
   return [
+    ...whatIfLines(report.whatIf, terminal),
     ...lines,
     ...troubleLines(report, terminal),
     ...(report.changeover === undefined ? [] : changeoverLines(report.changeover, terminal)),

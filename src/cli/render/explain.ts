@@ -6,15 +6,19 @@ import type { ExplainReport, VerdictKind } from '../../../routes/explain-report.
 import type { Paint, Terminal } from '../terminal.js';
 import { freezeWords } from '../../explain/freeze-words.js';
 import { explainKernelSection, explainReturnSection } from './explain-kernel.js';
+import { explainOthersSection, explainWhyNotSection } from './explain-others.js';
 import { explainWhySection } from './explain-why.js';
 import { explainWireSection } from './explain-wire.js';
 import type { Style, Text } from './layout.js';
 import { fill, pad } from './layout.js';
+import { whatIfLines } from './what-if.js';
 
 export function renderExplain(report: ExplainReport, terminal: Terminal): string {
   const sections = [
     headSection(report, terminal),
+    explainWhyNotSection(report, terminal),
     explainWhySection(report, terminal),
+    explainOthersSection(report, terminal),
     explainWireSection(report, terminal),
     explainKernelSection(report, terminal),
     explainReturnSection(report, terminal),
@@ -40,6 +44,7 @@ function headSection(report: ExplainReport, terminal: Terminal): string[] {
       hang: verdict.kind.length + 1,
     },
   );
+  lines.push(...whatIfLines(basis.whatIf?.patches, terminal, basis.whatIf?.now));
   for (const trouble of troubles(report))
     lines.push(...fill([{ text: '!', style: paint.yellow }, trouble], { width, hang: 2 }));
   lines.push('');

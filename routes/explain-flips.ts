@@ -1,0 +1,48 @@
+/**
+ * What would have to be different for another mode to be chosen, as data: the smallest change of
+ * the cluster file for each, decided anew before it is told.
+ */
+import { smallestFlips } from '../encap/counterfactual/flip.js';
+import { describeChange, describeFlip } from '../encap/counterfactual/words.js';
+import type { ClusterNode, Snapshot } from '../encap/cluster.js';
+import type { Decision } from '../encap/trail.js';
+import type { UnderlayTable } from '../encap/underlay/index.js';
+import type { FlipReport, UnflippableReport } from './explain-report.js';
+
+export interface FlipsInput {
+  readonly snapshot: Snapshot;
+  readonly from: ClusterNode;
+  readonly owner: ClusterNode | undefined;
+  readonly facts?: UnderlayTable | undefined;
+}
+
+export interface Flips {
+  readonly flips: readonly FlipReport[];
+  readonly unflippable: readonly UnflippableReport[];
+}
+
+export const noFlips: Flips = Object.freeze({ flips: [], unflippable: [] });
+
+export function explainFlips(decision: Decision, input: FlipsInput): Flips {
+  const { snapshot, from, owner, facts } = input;
+  if (owner === undefined) return noFlips;
+  const question = { from, prefix: decision.prefix, owner };
+  const flips: FlipReport[] = [];
+  const unflippable: UnflippableReport[] = [];
+  for (const flip of smallestFlips(snapshot, question, facts === undefined ? {} : { facts })) {
+    const text = describeFlip(flip, snapshot.cluster);
+    if (!flip.possible) {
+      unflippable.push({ mode: flip.mode, text });
+      continue;
+    }
+    const { verdict } = flip.decision;
+    flips.push({
+      mode: flip.mode,
+      text,
+      changes: flip.changes.map((change) => describeChange(change, snapshot.cluster)),
+      verified: true,
+      mtu: verdict.kind === 'forward' ? verdict.mtu : null,
+    });
+  }
+  return { flips, unflippable };
+}
