@@ -56,11 +56,21 @@ export interface ProbeEvidence {
   readonly answered: number;
   /** By place; a place where nobody looked is absent. */
   readonly seen: Readonly<Partial<Record<Place, number>>>;
+  /** Seen on the right node at a device that no place stands for, or for a MAC that is not its own. */
+  readonly elsewhere?: readonly SeenElsewhere[];
   /** Whole (inner) IP packet in bytes. */
   readonly packetBytes: number;
   readonly rttMs: { readonly min: number; readonly avg: number; readonly max: number } | null;
   /** What the kernel or the network answered instead, e.g. `EMSGSIZE`, `ECONNREFUSED`, `frag-needed 1400`. */
   readonly errors: readonly string[];
+}
+
+export interface SeenElsewhere {
+  readonly end: 'sender' | 'receiver';
+  readonly device: string;
+  /** `stray`: it came in for another MAC address, and the kernel drops it unseen. */
+  readonly way: 'in' | 'out' | 'stray';
+  readonly packets: number;
 }
 
 /** The largest inner packet that came back, found by bisection; null when not even a small one did. */
@@ -156,6 +166,8 @@ export interface Evidence {
   /** Null: the peer did not tell; `peerSilence` says why. */
   readonly to: NodeView | null;
   readonly peerSilence: string | null;
+  /** Another node that answered under the peer's address, by its name. */
+  readonly answeredInstead?: string | null;
   /** Empty without `--probe`. */
   readonly probes: readonly ProbeEvidence[];
   readonly pathMtu: PathMtuEvidence | null;

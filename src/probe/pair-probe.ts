@@ -4,6 +4,7 @@
  */
 import type { Family } from '../../encap/address.js';
 import type { Mode } from '../../encap/mode.js';
+import type { OuterEnds } from '../../encap/trail.js';
 import type { NodeView, PathMtuEvidence, ProbeEvidence } from '../../routes/diagnose/evidence.js';
 
 /** How packets of one direction travel by the decision of the node that sends them. */
@@ -26,6 +27,8 @@ export interface PairProbeRequest {
   readonly back: Way | undefined;
   /** Would these pass? Empty: not asked. */
   readonly crafted: readonly CraftedWay[];
+  /** Outer addresses of the pair, at most one of a family; default: the nodes' underlay addresses. */
+  readonly ends?: readonly Pick<OuterEnds, 'family' | 'local' | 'remote'>[];
   /** Packets of each layer; 1 to 20. */
   readonly count: number;
 }
