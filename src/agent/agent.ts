@@ -18,7 +18,7 @@ import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes, readActual } from './agent-reading.js';
-import { assess } from './assess.js';
+import { assess, withGuard } from './assess.js';
 import { changeoverReport, withChangeover } from './changeover-report.js';
 import { beginRoute, changeReportRoute, previewRoute, previewWhatIf, settleRoutes } from './change-routes.js';
 import { Freeze } from './freeze.js';
@@ -35,10 +35,12 @@ import {
   contestSummary,
   describeContest,
   freezeStatus,
+  masqueradeStatus,
   passSummary,
   peerStatuses,
 } from './status.js';
 import { planReport } from './plan-report.js';
+import { readGuard, sourcesOf } from './read-guard.js';
 
 export interface AgentOptions {
   readonly node: string;
@@ -335,6 +337,7 @@ export class Agent {
       peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
       freeze: freezeStatus(this.#freeze),
       changeover: changeoverReport(this.#planner.underWay()),
+      masquerade: plan === undefined ? undefined : masqueradeStatus(plan),
       ...(this.#change.isPending ? { change: this.#change.report } : {}),
     };
   }
@@ -368,7 +371,10 @@ export class Agent {
       );
     const { node, plan } = view;
     return {
-      ...planReport(node, plan, diff(plan.objects, await readActual(view))),
+      ...withGuard(
+        planReport(node, plan, diff(plan.objects, await readActual(view))),
+        await readGuard(plan.guard, sourcesOf(view.runtime)),
+      ),
       changeover: changeoverReport(this.#planner.underWay()),
     };
   }

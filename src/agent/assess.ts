@@ -8,6 +8,7 @@ import type { Kernel } from '../../tunnel/kernel.js';
 import { managementAddresses } from './management-facts.js';
 import type { PlanReport } from './plan-report.js';
 import { planReport } from './plan-report.js';
+import type { GuardReading, ReadGuard } from './read-guard.js';
 import type { Planner } from './planner.js';
 
 export interface AssessQuestion {
@@ -19,6 +20,8 @@ export interface AssessQuestion {
   readonly previous?: Cluster | undefined;
   /** Address of the other end of the session that asks. */
   readonly sshClient?: string | undefined;
+  /** Without it the packet filter is not looked at. */
+  readonly readGuard?: ReadGuard | undefined;
 }
 
 export async function assess(question: AssessQuestion): Promise<PlanReport> {
@@ -33,8 +36,9 @@ export async function assess(question: AssessQuestion): Promise<PlanReport> {
   const sysctls = readSysctls(kernel, plan.objects.values());
   const difference = diff(plan.objects, { kernel: actual, sysctls });
   const { changes } = difference;
+  const guard = await question.readGuard?.(plan.guard);
   return {
-    ...planReport(node, plan, difference),
+    ...withGuard(planReport(node, plan, difference), guard),
     blast: blastRadius({
       cluster,
       previous,
@@ -49,5 +53,15 @@ export async function assess(question: AssessQuestion): Promise<PlanReport> {
       desired: plan.objects,
       guard: plan.guard,
     }),
+  };
+}
+
+/** The report with what was read of the packet filter. */
+export function withGuard(report: PlanReport, guard: GuardReading | undefined): PlanReport {
+  if (guard === undefined) return report;
+  return {
+    ...report,
+    guard: guard.difference,
+    problems: [...report.problems, ...guard.problems],
   };
 }

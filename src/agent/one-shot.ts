@@ -15,6 +15,8 @@ import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
 import type { PlanReport, PlannedChange } from './plan-report.js';
 import { planReport, plannedChange } from './plan-report.js';
+import type { ReadGuard } from './read-guard.js';
+import { readGuard, sourcesOf } from './read-guard.js';
 
 export interface OneShot {
   readonly node: string;
@@ -28,6 +30,7 @@ export async function planOnce(
     readonly kernel: Kernel;
     /** Address of the other end of the session that asks. */
     readonly sshClient?: string | undefined;
+    readonly readGuard?: ReadGuard;
   },
 ): Promise<PlanReport> {
   const planner = new Planner(options.kernel, options.node);
@@ -42,6 +45,8 @@ export interface ApplyReport {
   readonly skipped: readonly PlannedChange[];
   readonly foreign: PlanReport['foreign'];
   readonly problems: readonly string[];
+  /** What of the guard's rules was not as desired before; absent: nothing. */
+  readonly guard?: string | undefined;
 }
 
 /** What is new comes up beside what is old, then takes over, then the old goes. */
@@ -58,9 +63,12 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
   const cluster: Cluster = { ...options.cluster, settleMs: 0 };
   const planner = new Planner(kernel, node);
   const applied: PlannedChange[] = [];
+  let guard: string | undefined;
   for (let pass = 1; ; pass++) {
     const { plan, difference } = await compare({ planner, cluster, kernel });
     const ready = runtime.planOf(plan);
+    const before = await runtime.guard.verify(plan.guard);
+    if (!before.ok) guard ??= before.difference ?? 'its rules';
     await ready.prepare();
     const result = await applyChanges(kernel, difference.changes, ready.peers);
     await ready.settle?.();
@@ -83,7 +91,8 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
       })),
       skipped: result.skipped.map(plannedChange),
       foreign: planReport(node, plan, difference).foreign,
-      problems: plan.problems,
+      problems: [...plan.problems, ...(await readGuard(plan.guard, sourcesOf(runtime))).problems],
+      guard,
     };
   }
 }

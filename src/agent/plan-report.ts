@@ -14,6 +14,8 @@ export interface PlanReport {
   /** Keys of ours that others hold; left alone. */
   readonly foreign: readonly { readonly desired: string; readonly actual: string }[];
   readonly problems: readonly string[];
+  /** What of the guard's rules is not as desired; absent: nothing, or nobody looked. */
+  readonly guard?: string | undefined;
   /** A change that is under way: what is not as configured yet is as it should be for now. */
   readonly changeover?: ChangeoverReport | undefined;
   /** What was laid over the cluster for this plan; absent: it is of the cluster as it is. */

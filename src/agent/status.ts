@@ -47,6 +47,9 @@ export interface StatusReport {
   readonly pid: number;
   readonly ready: boolean;
   readonly guard: { readonly backend: string; readonly dropped: Readonly<Record<string, number>> };
+  /** Workloads that leave the overlay under an address of the node's; absent: none do. */
+  readonly masquerade?:
+    { readonly sources: readonly string[]; readonly exclude: readonly string[] } | undefined;
   readonly planes: readonly PlaneStatus[];
   readonly problems: readonly string[];
   /** True and worth knowing, but nothing that is wrong. */
@@ -131,6 +134,15 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
         error,
       };
     });
+}
+
+export function masqueradeStatus(plan: NodePlan): StatusReport['masquerade'] {
+  const { sources = [], exclude = [] } = plan.guard.masquerade ?? {};
+  if (sources.length === 0) return undefined;
+  return {
+    sources: sources.map(({ text }) => text),
+    exclude: exclude.map(({ text }) => text),
+  };
 }
 
 /** What carries the packets here: the process where this kernel cannot, whatever was declared. */

@@ -119,8 +119,51 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
     t.equal(selvage(['rollback', ...at, ...files.slice(4)]).status, 3, 'only once');
   });
 
+  await t.test('without an agent: the guard and the rules of others count too', (t) => {
+    const file = ['--node', 'a', '--config', folder.config];
+    const plan = (): RunResult => selvage(['plan', ...file, '--socket', `${socket}.none`]);
+    const apply = (): RunResult => selvage(['apply', ...file, ...files.slice(4), ...at]);
+    t.equal(plan().status, 0, plan().stdout);
+    a.run('nft', ['delete', 'table', 'inet', 'selvage_guard']);
+    const missing = plan();
+    t.equal(missing.status, 1);
+    t.match(missing.stdout, /^~ guard: .*\n(.*\n)*a, revision 1: the guard to renew$/m);
+    t.match(apply().stdout, /✓ a: the guard renewed$/m);
+    t.equal(plan().status, 0, plan().stdout);
+
+    a.run('nft', ['-f', '-'], {
+      input:
+        'table inet other { chain in { type filter hook input priority 0; udp dport 4789 counter drop; }; }',
+    });
+    for (const found of [plan(), apply()]) {
+      t.equal(found.status, 1);
+      t.match(
+        found.stdout.replace(/\s+/g, ' '),
+        /inet other, chain in: "udp dport 4789 drop" hits VXLAN \(UDP 4789\) over IPv4; make room with: nft insert rule inet other in iifname "eth0" udp dport 4789 accept/,
+      );
+    }
+    a.run('nft', ['delete', 'table', 'inet', 'other']);
+    t.end();
+  });
+
   agent = folder.start(a, 'a');
   await agent.ready();
+
+  await t.test('an agent tells of its guard and of what it masquerades', (t) => {
+    a.run('nft', ['-f', '-'], {
+      input:
+        'table inet other { chain in { type filter hook input priority 0; udp dport 4789 drop; }; }',
+    });
+    const found = selvage(['plan', ...at]);
+    a.run('nft', ['delete', 'table', 'inet', 'other']);
+    t.equal(found.status, 1);
+    t.match(found.stdout, /! inet other, chain in: "udp dport 4789 drop"/);
+    t.match(
+      selvage(['status', ...at]).stdout,
+      /^ {2}nat {5}masquerades 10.64.1.0\/24, but not to the overlay$/m,
+    );
+    t.end();
+  });
 
   await t.test('plan names whom it touches', (t) => {
     const file = candidate('native');

@@ -58,7 +58,8 @@ Examples:
 Without an agent the command itself waits: answer y, or say "selvage confirm" elsewhere. Killed
 outright (kill -9) it leaves the change in place: "selvage rollback" then takes it back.
 
-Exit code 1 means: a part of it failed, it was rolled back, or somebody else holds what is ours.
+Exit code 1 means: a part of it failed, it was rolled back, somebody else holds what is ours, or
+somebody else's packet filter is in the way.
 Exit code 3 also means: refused, nothing was changed.`,
     )
     .action(async (file, options, command) => {

@@ -41,7 +41,8 @@ Examples:
                                           what a change would do here; nothing is touched
 ${whatIfHelp}
 
-Exit code 1 means: something would change, or somebody else holds what is ours.
+Exit code 1 means: something would change (the guard's rules included), somebody else holds what is
+ours, or somebody else's packet filter is in the way.
 Exit code 3 also means: it would cut the way to this node.`,
     )
     .action(async (file, options, command) => {
@@ -58,7 +59,9 @@ Exit code 3 also means: it would cut the way to this node.`,
         way: wayToAnswer(source),
       });
       await printAnswer(report, { output: options.output, render: renderPlan });
-      const sound = report.changes.length + report.foreign.length + report.problems.length === 0;
+      const sound =
+        report.changes.length + report.foreign.length + report.problems.length === 0 &&
+        report.guard === undefined;
       const cut = (report.managementCuts ?? []).length > 0 && !options.allowManagementCut;
       process.exitCode = cut ? exitCodes.unable : sound ? exitCodes.ok : exitCodes.found;
     });
@@ -116,13 +119,19 @@ async function previewQuestion({ socket, whatIf }: PlanQuestion, file: string) {
 }
 
 async function planHere(question: PlanQuestion, file: string): Promise<PlanReport> {
-  const [{ readCluster, requireNode }, { withKernel }, { planOnce }, { sshClient }] =
-    await Promise.all([
-      import('../cluster-file.js'),
-      import('../node-kernel.js'),
-      import('../../agent/one-shot.js'),
-      import('../ssh-client.js'),
-    ]);
+  const [
+    { readCluster, requireNode },
+    { withKernel },
+    { planOnce },
+    { readNodeGuard },
+    { sshClient },
+  ] = await Promise.all([
+    import('../cluster-file.js'),
+    import('../node-kernel.js'),
+    import('../../agent/one-shot.js'),
+    import('../../agent/read-guard.js'),
+    import('../ssh-client.js'),
+  ]);
   const { whatIf } = question;
   const cluster = await readCluster(file, { whatIf });
   const node = requireNode(cluster, {
@@ -131,7 +140,7 @@ async function planHere(question: PlanQuestion, file: string): Promise<PlanRepor
     isDefault: question.nodeIsDefault,
   }).name;
   const report = await withKernel((kernel) =>
-    planOnce({ node, cluster, kernel, sshClient: sshClient() }),
+    planOnce({ node, cluster, kernel, sshClient: sshClient(), readGuard: readNodeGuard }),
   );
   return whatIf.length === 0 ? report : { ...report, whatIf };
 }

@@ -9,17 +9,26 @@ import { whatIfLines } from './what-if.js';
 
 export function renderPlan(report: PlanReport, terminal: Terminal): string {
   const { paint } = terminal;
-  const lines = report.changes.flatMap((change) => changeLines(change, terminal));
+  const lines = [
+    ...guardLines(report.guard, terminal),
+    ...report.changes.flatMap((change) => changeLines(change, terminal)),
+  ];
+  const tallied = [
+    ...(report.guard === undefined ? [] : ['the guard to renew']),
+    tally(report.changes, ['to make', 'to change', 'to remove']),
+  ].filter((text) => text !== '');
   const summary =
     lines.length === 0
       ? `${paint.green('✓')} the kernel of ${report.node} is as desired${report.whatIf === undefined ? '' : ' for that as well'} (revision ${report.revision})`
-      : `${report.node}, revision ${report.revision}: ${tally(report.changes, ['to make', 'to change', 'to remove'])}`;
+      : `${report.node}, revision ${report.revision}: ${tallied.join(', ')}`;
   return [
     ...whatIfLines(report.whatIf, terminal),
     ...lines,
     ...troubleLines(report, terminal),
     ...(report.changeover === undefined ? [] : changeoverLines(report.changeover, terminal)),
-    ...(report.blast === undefined || lines.length === 0 ? [] : blastLines(report.blast, terminal)),
+    ...(report.blast === undefined || report.changes.length === 0
+      ? []
+      : blastLines(report.blast, terminal)),
     ...cutLines(report.managementCuts ?? [], terminal),
     summary,
   ].join('\n');
@@ -39,10 +48,16 @@ export function renderApply(report: ApplyReport, terminal: Terminal): string {
   const skipped = report.skipped.flatMap((change) =>
     fill([{ text: '·', style: paint.yellow }, `${change.object} (held back)`], { width, hang: 2 }),
   );
-  const done = tally(report.applied, ['made', 'changed', 'removed']);
+  const done = [
+    ...(report.guard === undefined ? [] : ['the guard renewed']),
+    tally(report.applied, ['made', 'changed', 'removed']),
+  ]
+    .filter((text) => text !== '')
+    .join(', ');
   const trouble = failed.length + skipped.length;
   const mark = trouble === 0 ? paint.green('✓') : paint.red('✗');
   return [
+    ...guardLines(report.guard, terminal),
     ...report.applied.flatMap((change) => changeLines(change, terminal)),
     ...failed,
     ...skipped,
@@ -75,6 +90,13 @@ export function renderReload(
     `${paint.red('✗')} the agent keeps revision ${report.revision}; the file has problems:`,
     ...report.problems.map((line) => `  ${line}`),
   ].join('\n');
+}
+
+/** Of its rules only the first difference is known: they are renewed as a whole. */
+function guardLines(difference: string | undefined, { paint, width }: Terminal): string[] {
+  return difference === undefined
+    ? []
+    : fill([{ text: '~', style: paint.yellow }, `guard: ${difference}`], { width, hang: 4 });
 }
 
 function changeLines(change: PlannedChange, terminal: Terminal): string[] {

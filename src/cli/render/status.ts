@@ -27,10 +27,9 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
   for (const note of report.notes)
     lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
-  if (report.changeover !== undefined) lines.push(...changeoverLines(report.changeover, terminal));
-  if (report.change !== undefined)
   if (report.freeze !== undefined) lines.push(...frozen(report.freeze, terminal));
   if (report.changeover !== undefined) lines.push(...changeoverLines(report.changeover, terminal));
+  if (report.change !== undefined)
     lines.push(
       ...fill(
         [
@@ -53,7 +52,6 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
   return lines.join('\n');
 }
 
-function facts(report: StatusReport, terminal: Terminal): string[] {
 /** More of it in `plan`. */
 const shownDrift = 5;
 
@@ -67,6 +65,7 @@ function frozen(freeze: NonNullable<StatusReport['freeze']>, { paint, width }: T
   ].flatMap((line) => fill([{ text: '!', style: paint.yellow }, line], { width, hang: 2 }));
 }
 
+function facts(report: StatusReport, terminal: Terminal): string[] {
   const { lastPass, guard, planes } = report;
   const dropped = Object.entries(guard.dropped).filter(([, packets]) => packets > 0);
   const drops = dropped.map(([reason, packets]) => `${reason} ${packets}`).join(', ');
@@ -87,6 +86,7 @@ function frozen(freeze: NonNullable<StatusReport['freeze']>, { paint, width }: T
           terminal,
         )),
     ...field('guard', `${guard.backend}, dropped ${drops === '' ? 'nothing' : drops}`, terminal),
+    ...field('nat', masqueradeText(report.masquerade), terminal),
     ...planes.flatMap((plane) => field('plane', `userspace, pid ${plane.pid}`, terminal)),
   ];
 }
@@ -95,6 +95,13 @@ function field(name: string, text: Text, terminal: Terminal): string[] {
   const indent = 10;
   const [first = '', ...rest] = fill(text, { width: terminal.width, indent });
   return [`  ${terminal.paint.dim(pad(name, 8))}${first.slice(indent)}`, ...rest];
+}
+
+function masqueradeText(masquerade: StatusReport['masquerade']): string {
+  if (masquerade === undefined) return 'no workload is masqueraded';
+  const { sources, exclude } = masquerade;
+  const spared = exclude.length === 0 ? '' : ` and to ${exclude.join(', ')}`;
+  return `masquerades ${sources.join(', ')}, but not to the overlay${spared}`;
 }
 
 function peerCells(peer: PeerStatus, terminal: Terminal): Span[] {
