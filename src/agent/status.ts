@@ -8,7 +8,6 @@ import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
 import type { ChangeReport } from './change.js';
-import type { ChangeoverReport } from './changeover-report.js';
 import type { FreezeReport } from '../../routes/explain-report.js';
 import { changeLine } from '../journal/change-line.js';
 import type { NodePlan } from './planner.js';
@@ -69,8 +68,6 @@ export interface StatusReport {
       }
     | undefined;
   readonly peers: readonly PeerStatus[];
-  /** A change of configuration that is under way. */
-  readonly changeover?: ChangeoverReport | undefined;
   /** A change that waits for its confirmation. */
   readonly change?: ChangeReport | undefined;
 }
