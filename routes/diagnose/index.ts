@@ -11,3 +11,8 @@ export type { PairReads, PairReadsQuestion } from './reads.js';
 export { readPair } from './reads.js';
 export type { ChangeLookup, ViewInput } from './view.js';
 export { pairGuardSpec, viewOf, viewReads } from './view.js';
+export type { DiagnoseOptions, Diagnosis } from './diagnose.js';
+export { causeCodes, diagnose, noEvidence } from './diagnose.js';
+export type { CodeEntry, FindingCode } from './codes.js';
+export { codeEntry, findingCodes } from './codes.js';
+export type { Predict } from './remedies.js';

@@ -86,6 +86,7 @@ function winnerStages({ pair, input }: ViewParts): readonly StageReport[] {
       stage: 'route',
       direction: pair.sending,
       state: 'foreign',
+      attributes: ['shadow'],
       key: text,
       desired: formatObject(route),
       actual: text,
@@ -104,7 +105,7 @@ function winnerStages({ pair, input }: ViewParts): readonly StageReport[] {
       }),
     ];
   const winner = winningRoute(actual.kernel.routes, destination);
-  if (winner !== undefined && winner !== undefined && !isWanted(winner, desired.objects)) {
+  if (winner !== undefined && !isWanted(winner, desired.objects)) {
     const held = objectKey(winner) === objectKey(route);
     // One that holds our own key is told as that object.
     if (!held) return [foreign(formatObject(winner), `protocol ${winner.protocol}`)];

@@ -207,7 +207,8 @@ function nextHopStages({ pair, input }: ViewParts): readonly StageReport[] {
   } as const;
   switch (entry.state) {
     case 'failed':
-      return [stageReport({ ...base, state: 'drift', attributes: ['unresolved'] })];
+      // It may be from before the peer came back: it counts where packets are missing now.
+      return [stageReport({ ...base, state: 'unknown', attributes: ['unresolved'] })];
     case 'permanent':
       return [stageReport({ ...base, state: 'unknown', holder: 'an entry written by hand' })];
     case 'reachable':

@@ -1,0 +1,143 @@
+/**
+ * What both nodes must believe alike, and whether the peer's agent is there to tell: configuration,
+ * VXLAN segment, the peer's own decision, the modes of the two directions.
+ */
+import type { ExplainReport } from '../explain-report.js';
+import type { Draft } from './draft.js';
+import { draft } from './draft.js';
+import type { Evidence } from './evidence.js';
+import { probeText } from './loss.js';
+
+export interface TermsQuestion {
+  readonly report: ExplainReport;
+  readonly evidence: Evidence;
+  readonly names: { readonly from: string; readonly to: string };
+}
+
+export function termsDrafts(question: TermsQuestion): readonly Draft[] {
+  return [...wayBackDrafts(question), ...configDrafts(question), ...agentDrafts(question)];
+}
+
+function wayBackDrafts({ report, evidence, names }: TermsQuestion): readonly Draft[] {
+  const { verdict, returnPath } = report;
+  const told = evidence.to?.terms.verdict;
+  const back = told ?? returnPath.kind;
+  if (verdict.mode === null || returnPath.omitted !== null || back === null) return [];
+  const place = 40;
+  if (back === 'NO-ROUTE' || back === 'DENIED')
+    return [
+      draft('no-way-back', {
+        direction: 'back',
+        place,
+        node: names.to,
+        text: `${names.to} has no way back to ${names.from}: ${told === undefined || told === returnPath.kind ? (returnPath.summary ?? back) : `its own decision is ${back}`}`,
+      }),
+    ];
+  if (back === verdict.kind) return [];
+  const rule = returnPath.rule === null ? '' : ` (${returnPath.rule})`;
+  return [
+    draft('asymmetric-modes', {
+      direction: 'both',
+      place,
+      text: `${verdict.kind} from ${names.from} to ${names.to}, ${back} back${rule}`,
+      evidence: returnPath.differences.slice(),
+    }),
+  ];
+}
+
+function configDrafts({ report, evidence, names }: TermsQuestion): readonly Draft[] {
+  const { from, to } = evidence;
+  if (from === null || to === null) return [];
+  const a = from.terms;
+  const b = to.terms;
+  const place = 41;
+  const found: Draft[] = [];
+  const encapsulates = [report.verdict.kind, report.returnPath.kind, b.verdict].includes('VXLAN');
+  const differ = (what: string, here: string | number, there: string | number): string =>
+    `${what} ${here} on ${names.from}, ${there} on ${names.to}`;
+  if (encapsulates && a.vxlan.vni !== b.vxlan.vni)
+    found.push(
+      draft('vni-differs', {
+        direction: 'both',
+        place,
+        text: differ('VNI', a.vxlan.vni, b.vxlan.vni),
+      }),
+    );
+  if (encapsulates && a.vxlan.port !== b.vxlan.port)
+    found.push(
+      draft('vxlan-port-differs', {
+        direction: 'both',
+        place,
+        text: differ('VXLAN port', a.vxlan.port, b.vxlan.port),
+      }),
+    );
+  if (a.configDigest === b.configDigest) return found;
+  const expected = report.returnPath.kind;
+  return [
+    ...found,
+    draft('config-differs', {
+      direction: 'both',
+      place: place + 1,
+      severity: found.length > 0 ? 'contributing' : 'cause',
+      text: `${names.from} and ${names.to} work from different configurations`,
+      evidence: [
+        differ('digest', a.configDigest, b.configDigest),
+        ...(expected === null || expected === b.verdict
+          ? []
+          : [`${names.from} expects ${expected} back, ${names.to} has decided ${b.verdict}`]),
+      ],
+    }),
+  ];
+}
+
+function agentDrafts({ evidence, names }: TermsQuestion): readonly Draft[] {
+  const asked = evidence.probes.filter(({ layer }) => layer === 'control');
+  const place = 50;
+  const instead = evidence.answeredInstead ?? null;
+  if (instead !== null)
+    return [
+      draft('duplicate-node-address', {
+        direction: 'both',
+        place: 20,
+        node: instead,
+        text: `${instead} answers under the underlay address of ${names.to}`,
+        evidence: asked.map(probeText),
+      }),
+    ];
+  if (asked.length === 0 || asked.some((probe) => probe.answered > 0)) return [];
+  const echoes = evidence.probes.filter(({ layer }) => layer === 'underlay');
+  const texts = [...asked, ...echoes].map(probeText);
+  const why = evidence.peerSilence === null ? '' : ` (${evidence.peerSilence})`;
+  if (asked.some((probe) => probe.errors.some((error) => /REFUSED/i.test(error))))
+    return [
+      draft('peer-agent-not-running', {
+        direction: 'both',
+        place,
+        node: names.to,
+        stage: 'agent',
+        text: `no agent answers on ${names.to}: its control port is closed`,
+        evidence: texts,
+      }),
+    ];
+  // What cannot be reached at all cannot answer either.
+  const silent = echoes.length > 0 && echoes.every((probe) => probe.answered === 0);
+  const passes = evidence.probes.some(({ layer, answered }) => layer === 'inner' && answered > 0);
+  if (silent && !passes) return [];
+  return [
+    draft('peer-agent-silent', {
+      direction: 'both',
+      place,
+      node: names.to,
+      stage: 'agent',
+      text: `the agent of ${names.to} does not answer${why}`,
+      evidence: texts,
+      alternatives: [
+        { code: 'peer-agent-not-running', test: `on ${names.to}: systemctl status selvage-agent` },
+        {
+          code: 'control-port-blocked',
+          test: `on ${names.to}: does tcpdump see the control packets of ${names.from} arrive?`,
+        },
+      ],
+    }),
+  ];
+}
