@@ -20,7 +20,13 @@ import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes, readActual } from './agent-reading.js';
 import { assess, withGuard } from './assess.js';
 import { changeoverReport, withChangeover } from './changeover-report.js';
-import { beginRoute, changeReportRoute, previewRoute, previewWhatIf, settleRoutes } from './change-routes.js';
+import {
+  beginRoute,
+  changeReportRoute,
+  previewRoute,
+  previewWhatIf,
+  settleRoutes,
+} from './change-routes.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
@@ -30,6 +36,7 @@ import { agentSocket, freezeFile, termsFile } from './paths.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
+import { snapshotRoute } from './snapshot-route.js';
 import type { StatusReport } from './status.js';
 import {
   contestSummary,
@@ -139,6 +146,12 @@ export class Agent {
         isPending: () => this.#change.isPending,
       }),
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
+      snapshotRoute({
+        view: () => this.#view(),
+        status: () => this.#status(),
+        plan: () => this.#planReport(new URLSearchParams()),
+        configFile: this.#options.configFile,
+      }),
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
     store.onChange(() => {

@@ -108,7 +108,16 @@ export function withChangeover(
   report: ExplainReport,
   { underWay, node }: { readonly underWay: UnderWay | undefined; readonly node: string },
 ): ExplainReport {
-  const changeover = changeoverReport(underWay);
+  return noteChangeover(report, { changeover: changeoverReport(underWay), node });
+}
+
+export function noteChangeover(
+  report: ExplainReport,
+  {
+    changeover,
+    node,
+  }: { readonly changeover: ChangeoverReport | undefined; readonly node: string },
+): ExplainReport {
   if (changeover === undefined || report.question.from.node !== node) return report;
   const kept = changeover.kept.find(({ prefix }) => prefix === report.verdict.prefix);
   const what =

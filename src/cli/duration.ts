@@ -12,3 +12,16 @@ export function parseDuration(text: string): number {
     throw new InvalidArgumentError('a time from 1s to 24h is right, such as 60s or 5m.');
   return ms;
 }
+
+const shortestWatchSeconds = 0.2;
+const longestWatchSeconds = 3_600;
+
+/** Seconds between two looks. */
+export function parseSeconds(text: string): number {
+  const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+  if (!(seconds >= shortestWatchSeconds && seconds <= longestWatchSeconds))
+    throw new InvalidArgumentError(
+      `seconds from ${shortestWatchSeconds} to ${longestWatchSeconds} are right, or none for 2; what to look at comes before it.`,
+    );
+  return seconds;
+}

@@ -1,6 +1,7 @@
 /** The options that several commands share, with one wording and one default each. */
 import { hostname } from 'node:os';
 import { Option } from '@commander-js/extra-typings';
+import { parseSeconds } from './duration.js';
 import {
   agentSocket,
   defaultConfigPath,
@@ -65,6 +66,22 @@ Changes of --what-if are YAML; a mapping is merged, null removes a key:
   link A B: {modes: [vxlan]}                        provider aws: {mtu: 8500}
   rule NAME: {mode: ipip}                           rule NAME: remove
   rules: prepend {same: zone, mode: native}         cluster: {vxlan: {port: 8472}}`;
+
+export function snapshotOption() {
+  return new Option(
+    '--snapshot <file>',
+    'answer from a file of "selvage snapshot", as its node did then',
+  );
+}
+
+export function watchOption() {
+  return new Option(
+    '-w, --watch [seconds]',
+    'go on and show changes, looking this often; ^C ends it',
+  )
+    .argParser(parseSeconds)
+    .preset('2');
+}
 
 export function managementOption() {
   return new Option(

@@ -12,7 +12,7 @@ export async function printAnswer<T>(report: T, answer: Answer<T>): Promise<void
   print(await formatAnswer(report, answer));
 }
 
-async function formatAnswer<T>(report: T, answer: Answer<T>): Promise<string> {
+export async function formatAnswer<T>(report: T, answer: Answer<T>): Promise<string> {
   switch (answer.output) {
     case 'json':
       return JSON.stringify(report, null, 2);

@@ -15,6 +15,7 @@ import { schemaCommand } from './commands/schema.js';
 import { statusCommand } from './commands/status.js';
 import { thawCommand } from './commands/thaw.js';
 import { validateCommand } from './commands/validate.js';
+import { snapshotCommand } from './commands/snapshot.js';
 import { versionCommand } from './commands/version.js';
 import { exitCodeHelp } from './exit-codes.js';
 import { packageInfo } from './package-info.js';
@@ -51,6 +52,7 @@ Examples:
     versionCommand(),
   ];
   for (const command of commands) program.addCommand(command);
+    snapshotCommand(),
   settle(program);
   return program;
 }

@@ -12,6 +12,16 @@ export function clusterToJson(cluster: Cluster): string {
   return JSON.stringify(encode({ ...cluster, nodes: { $nodes: [...cluster.nodes.values()] } }));
 }
 
+/** Any plain data of the model (addresses, prefixes, maps within objects and lists) for `JSON`. */
+export function modelToPlain(value: unknown): unknown {
+  return encode(value);
+}
+
+/** The way back; throws on an address that is none. */
+export function modelFromPlain(value: unknown): unknown {
+  return decode(value);
+}
+
 /** Throws with what is missing; a wrong shape further down shows when it is decided on. */
 export function clusterFromJson(text: string): Cluster {
   const value = decode(JSON.parse(text));

@@ -11,6 +11,8 @@ import {
   socketOption,
   wayToAnswer,
   whatIfHelp,
+  snapshotOption,
+  watchOption,
   whatIfOption,
 } from '../options.js';
 
@@ -37,6 +39,8 @@ export function routeExplainCommand() {
         modes,
       ),
     )
+    .addOption(watchOption())
+    .addOption(snapshotOption())
     .addOption(configOption())
     .addOption(nodeOption())
     .addOption(socketOption())
@@ -52,13 +56,16 @@ Examples:
   selvage explain az-1 --what-if 'link rack azure: {modes: [vxlan]}'
                                                   what a change would do; nothing is touched
   selvage explain az-1 --why-not ipip             all that speaks against a mode
+  selvage explain 10.64.3.7 --watch               again and again, until ^C
+  selvage explain 10.64.3.7 --snapshot case-17.json.gz
+                                                  elsewhere, as the node answered then
   selvage explain 10.64.3.7 -o json | jq -r .verdict.kind
 ${whatIfHelp}
 
 Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
     )
     .action(async (destination, options, command) => {
-      const answer = await explainAnswer({
+      const question: ExplainQuestion = {
         destination,
         whatIf: options.whatIf,
         from: options.from,
@@ -66,17 +73,27 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
         nodeIsDefault: command.getOptionValueSource('node') === 'default',
         config: options.config,
         socket: options.socket,
+        snapshot: options.snapshot,
         way: wayToAnswer((name) => command.getOptionValueSource(name)),
-      });
+      };
       const [{ printAnswer }, { renderExplain }, { explainWhyNot }] = await Promise.all([
         import('../output.js'),
         import('../render/explain.js'),
         import('../../../routes/explain-why-not.js'),
       ]);
-      const { whyNot } = options;
-      const report =
-        whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
-      await printAnswer(report, { output: options.output, render: renderExplain });
+      const { whyNot, output, watch } = options;
+      const ask = async () => {
+        const answer = await explainAnswer(question);
+        return whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
+      };
+      if (watch !== undefined) {
+        const { watchAnswers } = await import('../watch.js');
+        const exitCode = (report: ExplainReport) => report.verdict.exitCode;
+        const seconds = Number(watch);
+        return watchAnswers({ seconds, ask, output, render: renderExplain, exitCode });
+      }
+      const report = await ask();
+      await printAnswer(report, { output, render: renderExplain });
       process.exitCode = report.verdict.exitCode;
     });
 }
@@ -89,10 +106,12 @@ interface ExplainQuestion {
   readonly nodeIsDefault: boolean;
   readonly config: string;
   readonly socket: string;
+  readonly snapshot: string | undefined;
   readonly way: Way;
 }
 
 async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
+  if (question.snapshot !== undefined) return fromSnapshot(question, question.snapshot);
   const { destination, from, socket, way, whatIf } = question;
   if (way === 'file') return fromFile(question, `--config ${question.config}`);
   const { askAgent, requireAgent } = await import('../ask-agent.js');
@@ -103,6 +122,17 @@ async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> 
   return answer.answered
     ? heeded(answer.body as ExplainReport, question)
     : withoutAgent(question, answer.reason);
+}
+
+async function fromSnapshot(question: ExplainQuestion, file: string): Promise<ExplainReport> {
+  const [{ bundleOfFile }, { explainBundle }, { usageFailure }] = await Promise.all([
+    import('../snapshot-source.js'),
+    import('../../snapshot/explain.js'),
+    import('../failure.js'),
+  ]);
+  const report = await explainBundle(await bundleOfFile(file), question);
+  if (typeof report === 'string') throw usageFailure(report);
+  return report;
 }
 
 /** An agent of an older release answers what is, and must not be taken for what would be. */

@@ -1,7 +1,8 @@
 /** `status`: what the agent of this node is doing, and how each peer is reached. */
 import { Command } from '@commander-js/extra-typings';
 import type { StatusReport } from '../../agent/status.js';
-import { outputOption, socketOption } from '../options.js';
+import { exitCodes } from '../exit-codes.js';
+import { outputOption, snapshotOption, socketOption, watchOption } from '../options.js';
 
 export function statusCommand() {
   return new Command('status')
@@ -10,6 +11,8 @@ export function statusCommand() {
       'What the agent of this node is doing: its configuration, its last pass, how many repairs it ' +
         'made, and each peer with mode, MTU and state.',
     )
+    .addOption(watchOption())
+    .addOption(snapshotOption())
     .addOption(socketOption())
     .addOption(outputOption())
     .addHelpText(
@@ -17,25 +20,49 @@ export function statusCommand() {
       `
 Examples:
   selvage status
+  selvage status --watch                  until ^C; --watch 0.5 looks twice a second
+  selvage status --snapshot case-17.json.gz
   selvage status -o json | jq '.peers[] | select(.state != "ok")'
 
 Exit code 1 means: not ready, a peer is not as it should be, or the file has problems.`,
     )
     .action(async (options) => {
-      const [{ requireAgent }, { printAnswer }, { renderStatus }, { exitCodes }] =
-        await Promise.all([
-          import('../ask-agent.js'),
-          import('../output.js'),
-          import('../render/status.js'),
-          import('../exit-codes.js'),
-        ]);
-      const report = (await requireAgent({
-        socket: options.socket,
-        path: '/v1/status',
-      })) as StatusReport;
-      await printAnswer(report, { output: options.output, render: renderStatus });
-      process.exitCode = isSound(report) ? exitCodes.ok : exitCodes.found;
+      const { snapshot, socket, output, watch } = options;
+      const [{ printAnswer }, { renderStatus }] = await Promise.all([
+        import('../output.js'),
+        import('../render/status.js'),
+      ]);
+      const ask = () => (snapshot === undefined ? fromAgent(socket) : fromSnapshot(snapshot));
+      if (watch !== undefined) {
+        const { watchAnswers } = await import('../watch.js');
+        const seconds = Number(watch);
+        return watchAnswers({ seconds, ask, output, render: renderStatus, exitCode });
+      }
+      const report = await ask();
+      await printAnswer(report, { output, render: renderStatus });
+      process.exitCode = exitCode(report);
     });
+}
+
+async function fromAgent(socket: string): Promise<StatusReport> {
+  const { requireAgent } = await import('../ask-agent.js');
+  return (await requireAgent({ socket, path: '/v1/status' })) as StatusReport;
+}
+
+async function fromSnapshot(file: string): Promise<StatusReport> {
+  const [{ bundleOfFile }, { unableFailure }] = await Promise.all([
+    import('../snapshot-source.js'),
+    import('../failure.js'),
+  ]);
+  const { status } = await bundleOfFile(file);
+  if (status !== null) return status;
+  throw unableFailure(
+    `no agent answered when ${file} was taken, so it has no status: "selvage plan --snapshot ${file}" tells what differed`,
+  );
+}
+
+function exitCode(report: StatusReport): number {
+  return isSound(report) ? exitCodes.ok : exitCodes.found;
 }
 
 function isSound(report: StatusReport): boolean {
