@@ -1,0 +1,222 @@
+/**
+ * Trains of marked packets, one way: sent here and looked for here and at the peer, or sent by the
+ * peer, one packet a question, and looked for at both again. Both ends watch one session for the
+ * whole run; each train has its number.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Family } from '../../encap/address.js';
+import {
+  type CountsAnswer,
+  type Sighting,
+  decodeCountsAnswer,
+  decodeSendAnswer,
+  decodeWatchAnswer,
+  encodeCountsQuestion,
+  encodeSendQuestion,
+  encodeWatchQuestion,
+} from '../../encap/probe/body.js';
+import { datagramUsualMaxBytes } from '../../encap/probe/datagram.js';
+import { type Mark, sessionBytes } from '../../encap/probe/mark.js';
+import type { Mode } from '../../encap/mode.js';
+import type {
+  Direction,
+  Place,
+  ProbeEvidence,
+  SeenElsewhere,
+} from '../../routes/diagnose/evidence.js';
+import type { Control } from './control.js';
+import { probeLimits } from './limits.js';
+import { packetGapMs, patienceMs } from './pace.js';
+import type { Watches } from './watches.js';
+
+/** Everything of the evidence that the train itself does not find out. */
+export interface TrainKind {
+  readonly layer: 'tunnel' | 'size';
+  readonly direction: Direction;
+  readonly family: Family;
+  readonly mode: Mode | null;
+  readonly outerFamily: Family | null;
+  readonly path: 'routed' | 'crafted';
+  readonly packetBytes: number;
+  readonly count: number;
+}
+
+/** IPv4 and UDP headers around a question; a packet that it asks for is no longer than all of it. */
+const questionOverheadBytes = 28;
+const noCounts: CountsAnswer = { status: 'not-watching', delivered: 0, lost: 0, sightings: [] };
+
+export class Trains {
+  readonly #session = randomBytes(sessionBytes);
+  readonly #peer: string;
+  readonly #watches: Watches;
+  readonly #control: Control | undefined;
+  #next = 1;
+  /** What cannot be seen, and why. */
+  readonly notes: string[] = [];
+
+  constructor(options: {
+    readonly peer: string;
+    readonly watches: Watches;
+    /** Absent: only this node's own places are watched. */
+    readonly control: Control | undefined;
+  }) {
+    this.#peer = options.peer;
+    this.#watches = options.watches;
+    this.#control = options.control;
+  }
+
+  /** Both ends begin to watch. */
+  async open(): Promise<void> {
+    const durationMs = probeLimits.watchMs;
+    const here = this.#watches.open(this.#session, { peer: this.#peer, durationMs });
+    if (here !== 'watching')
+      this.notes.push(
+        here === 'busy'
+          ? 'this node runs too many probes at once: it does not look at its own devices now'
+          : 'packets cannot be looked for at the devices of this node: that takes CAP_NET_RAW and the native addon',
+      );
+    if (this.#control?.path === undefined) return;
+    const body = await this.#control.ask(
+      'watch',
+      encodeWatchQuestion({ session: this.#session, durationMs }),
+    );
+    const there = body && decodeWatchAnswer(body);
+    if (there === 'watching') return;
+    this.notes.push(
+      there === 'busy'
+        ? `${this.#peer} runs too many probes at once: it does not look at its devices now`
+        : there === 'blind'
+          ? `${this.#peer} cannot look for packets at its devices: its agent lacks CAP_NET_RAW or the native addon`
+          : `${this.#peer} does not answer the question to look for packets`,
+    );
+  }
+
+  close(): void {
+    this.#watches.close(this.#session);
+  }
+
+  /** `send` gives one packet with this mark to the kernel, and tells its refusal. */
+  async there(
+    kind: TrainKind,
+    send: (mark: Mark) => Promise<string | undefined>,
+  ): Promise<ProbeEvidence> {
+    const train = this.#next++;
+    const errors = new Set<string>();
+    for (let sequence = 0; sequence < kind.count; sequence++) {
+      if (sequence > 0) await sleep(packetGapMs);
+      const error = await send({ session: this.#session, train, sequence });
+      if (error !== undefined) errors.add(error);
+    }
+    return this.#evidence(kind, { train, sent: kind.count, errors });
+  }
+
+  async back(kind: TrainKind): Promise<ProbeEvidence> {
+    const train = this.#next++;
+    const errors = new Set<string>();
+    const bytes = Math.max(datagramUsualMaxBytes, kind.packetBytes - questionOverheadBytes);
+    let sent = 0;
+    const asks: Promise<void>[] = [];
+    for (let sequence = 0; sequence < kind.count; sequence++) {
+      if (sequence > 0) await sleep(packetGapMs);
+      const mark = { session: this.#session, train, sequence };
+      const { family, packetBytes } = kind;
+      const question = encodeSendQuestion({ family, packetBytes, mark });
+      // Once only: asked again, the same packet would be sent twice.
+      const asked = this.#control?.ask('send', question, { bytes, attempts: 1 });
+      asks.push(
+        Promise.resolve(asked).then((body) => {
+          const status = body && decodeSendAnswer(body);
+          if (status !== undefined) sent++;
+          if (status !== undefined && status !== 'sent') errors.add(sendErrors[status]);
+        }),
+      );
+    }
+    await Promise.all(asks);
+    if (sent < kind.count) errors.add('ENOANSWER');
+    return this.#evidence(kind, { train, sent, errors });
+  }
+
+  async #evidence(
+    kind: TrainKind,
+    train: { readonly train: number; readonly sent: number; readonly errors: ReadonlySet<string> },
+  ): Promise<ProbeEvidence> {
+    const isThere = kind.direction === 'there';
+    const [near, far] = await this.#settled(train, isThere);
+    const [sender, receiver] = isThere ? [near, far] : [far, near];
+    const { count: _count, ...what } = kind;
+    const tunnels = kind.path === 'routed' && kind.mode !== 'native';
+    const seen: Partial<Record<Place, number>> = {};
+    if (sender.status === 'counted') {
+      if (tunnels) seen['sender-tunnel'] = most(sender, { place: 'tunnel', way: 'out' });
+      seen['sender-nic'] = most(sender, { place: 'nic', way: 'out' });
+    }
+    if (receiver.status === 'counted') {
+      seen['receiver-nic'] = most(receiver, { place: 'nic', way: 'in' });
+      if (kind.mode !== 'native')
+        seen['receiver-tunnel'] = most(receiver, { place: 'tunnel', way: 'in' });
+    }
+    if (receiver.status !== 'not-watching') seen.delivered = receiver.delivered;
+    const elsewhere = [
+      ...oddSightings(sender, { end: 'sender', ways: ['out'] }),
+      ...oddSightings(receiver, { end: 'receiver', ways: ['in', 'stray'] }),
+    ];
+    return {
+      ...what,
+      // An answer may be lost although the packet was sent.
+      sent: Math.max(train.sent, ...Object.values(seen)),
+      answered: seen.delivered ?? 0,
+      seen,
+      ...(elsewhere.length === 0 ? {} : { elsewhere }),
+      rttMs: null,
+      errors: [...train.errors],
+    };
+  }
+
+  /** Counts of this node and of the peer, when all packets have arrived or the time for it is over. */
+  async #settled(
+    { train, sent }: { readonly train: number; readonly sent: number },
+    isThere: boolean,
+  ): Promise<readonly [near: CountsAnswer, far: CountsAnswer]> {
+    const deadlineMs = performance.now() + patienceMs(this.#control?.rttMs);
+    const canAsk = this.#control?.path !== undefined;
+    for (let waitMs = packetGapMs; ; waitMs = Math.min(100, waitMs * 2)) {
+      await sleep(Math.min(waitMs, Math.max(1, deadlineMs - performance.now())));
+      const near = this.#watches.counts(this.#session, { peer: this.#peer, train });
+      const isOver = performance.now() >= deadlineMs;
+      if (!isThere && !isOver && near.delivered < sent) continue;
+      const far = canAsk ? await this.#far(train) : undefined;
+      if (far === undefined || isOver || (isThere ? far : near).delivered >= sent)
+        return [near, far ?? noCounts];
+    }
+  }
+
+  async #far(train: number): Promise<CountsAnswer | undefined> {
+    const question = encodeCountsQuestion({ session: this.#session, train });
+    const body = await this.#control?.ask('counts', question);
+    return body && decodeCountsAnswer(body);
+  }
+}
+
+/** As the peer's kernel would have said it here. */
+const sendErrors = { refused: 'EADDRNOTAVAIL', 'too-big': 'EMSGSIZE', failed: 'EIO' } as const;
+
+/** Of several devices of a kind (a bond and its members) each sees the same packets. */
+function most(counts: CountsAnswer, where: Pick<Sighting, 'place' | 'way'>): number {
+  return Math.max(
+    0,
+    ...counts.sightings
+      .filter(({ place, way }) => place === where.place && way === where.way)
+      .map(({ packets }) => packets),
+  );
+}
+
+function oddSightings(
+  counts: CountsAnswer,
+  at: { readonly end: 'sender' | 'receiver'; readonly ways: readonly Sighting['way'][] },
+): readonly SeenElsewhere[] {
+  return counts.sightings
+    .filter(({ way, place }) => at.ways.includes(way) && (place === 'other' || way === 'stray'))
+    .filter(({ device }) => device !== 'lo')
+    .map(({ device, way, packets }) => ({ end: at.end, device, way, packets }));
+}
