@@ -84,6 +84,7 @@ export class Reconciler {
   #resync: { cancel(): void } | undefined;
   #sysctlCheck: { cancel(): void } | undefined;
   #wakeUp: { cancel(): void } | undefined;
+  #retry: { cancel(): void } | undefined;
   #running: Promise<void> | undefined;
   /** No pass before `untilMs`; void when the clock has jumped back behind `sinceMs`. */
   #pause = { sinceMs: 0, untilMs: 0 };
@@ -140,6 +141,7 @@ export class Reconciler {
     this.#resync?.cancel();
     this.#sysctlCheck?.cancel();
     this.#wakeUp?.cancel();
+    this.#retry?.cancel();
     await this.#running;
   }
 
@@ -192,7 +194,8 @@ export class Reconciler {
     const contested = this.#pace.contested(now);
     this.#contested = contested.length;
     const report: PassReport = { reasons, startedAtMs, durationMs, contested, ...outcome };
-    if (report.error !== undefined) this.#armRetry();
+    this.#retry?.cancel();
+    if (report.error !== undefined && !this.#stopped) this.#armRetry();
     else this.#retryMs = 0;
     this.#armWakeUp(now);
     onPass(report);
@@ -240,12 +243,17 @@ export class Reconciler {
     }
   }
 
+  /**
+   * Left to itself the pass is tried again after a pause that grows. Events wait for a short one
+   * only: what keeps one part of a pass from succeeding must not keep the others from repair.
+   */
   #armRetry(): void {
+    const { clock } = this.#options;
     this.#retryMs = Math.min(lastRetryMs, Math.max(firstRetryMs, this.#retryMs * 2));
-    const now = this.#options.clock.now();
-    const untilMs = Math.max(this.#pause.untilMs, now + this.#retryMs);
-    this.#pause = { sinceMs: now, untilMs };
-    this.#reasons.add('retry after a failure');
+    const now = clock.now();
+    const pauseMs = Math.min(this.#retryMs, longestPauseMs);
+    this.#pause = { sinceMs: now, untilMs: Math.max(this.#pause.untilMs, now + pauseMs) };
+    this.#retry = clock.setTimer(() => this.trigger('retry after a failure'), this.#retryMs);
   }
 
   /** For the changes that wait: the next pass when the first of them may be tried again. */

@@ -45,6 +45,7 @@ import {
   masqueradeStatus,
   passSummary,
   peerStatuses,
+  whileShut,
 } from './status.js';
 import { planReport } from './plan-report.js';
 import { readGuard, sourcesOf } from './read-guard.js';
@@ -158,7 +159,7 @@ export class Agent {
       this.#logProblems();
       this.#reconciler.retryNow('configuration changed');
     });
-    this.#guardWatch = this.#options.runtime.watchGuard(() =>
+    this.#guardWatch = this.#options.runtime.guardKeeper.watch(() =>
       this.#reconciler.trigger('guard changed'),
     );
     this.#reconciler.start();
@@ -345,14 +346,22 @@ export class Agent {
           : [...plan.problems, ...runtime.problems, ...(await guardNotes(this.#view(plan)))],
       notes: plan?.notes ?? [],
       repairs: this.#repairs,
-      contested: pass === undefined ? [] : contestSummary(pass.report),
+      contested: [
+        ...runtime.guardKeeper.contested,
+        ...(pass === undefined ? [] : contestSummary(pass.report)),
+      ],
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
-      peers: plan === undefined ? [] : peerStatuses(plan, pass?.report),
+      peers: plan === undefined ? [] : this.#peers(plan),
       freeze: freezeStatus(this.#freeze),
       changeover: changeoverReport(this.#planner.underWay()),
       masquerade: plan === undefined ? undefined : masqueradeStatus(plan),
       ...(this.#change.isPending ? { change: this.#change.report } : {}),
     };
+  }
+
+  #peers(plan: NodePlan): StatusReport['peers'] {
+    const peers = peerStatuses(plan, this.#lastPass?.report);
+    return this.#options.runtime.guardKeeper.isShut ? whileShut(peers) : peers;
   }
 
   async #explain(query: URLSearchParams): Promise<unknown> {
@@ -407,7 +416,7 @@ export class Agent {
       schema: 'selvage.rib/1',
       node: this.#options.node,
       revision: plan.snapshot.cluster.revision,
-      decisions: peerStatuses(plan, this.#lastPass?.report),
+      decisions: this.#peers(plan),
     });
   }
 }

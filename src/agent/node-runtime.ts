@@ -4,14 +4,14 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { Fights } from '../../routes/fight.js';
 import type { Plan } from '../../routes/reconciler.js';
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
-import type { Guard, GuardApplyOptions, GuardSpec } from '../../tunnel/guard/guard.js';
+import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import { foreignRuleLine } from './foreign-rule-line.js';
 import { GuardKeeper } from './guard-keeper.js';
 import type { PlaneSpec, PlaneStatus, UserspacePlane } from '../../tunnel/userspace/plane.js';
+import { GuardKeeper } from './guard-keeper.js';
 import { SysctlRecord } from './host-sysctls.js';
 import type { AgentPaths } from './paths.js';
 import { sysctlRecordFile, workloadEnvFile } from './paths.js';
@@ -27,28 +27,21 @@ export interface NodeRuntimeOptions {
   readonly log: Logger;
 }
 
-/** Without news of them, the guard's rules are compared with the kernel's this often at most. */
-const guardVerifyMs = 5_000;
-const guardKey = 'guard';
 /** Others' rules are read again at most this often. */
 const foreignRulesMs = 5_000;
 
 export class NodeRuntime {
   readonly kernel: Kernel;
   readonly guard: Guard;
+  readonly guardKeeper: GuardKeeper;
   readonly sysctls: SysctlRecord;
   readonly #options: NodeRuntimeOptions;
   readonly #planes = new Map<string, { plane: UserspacePlane; status: PlaneStatus }>();
   #foreign:
     | { readonly spec: GuardSpec; readonly atMs: number; readonly lines: readonly string[] }
     | undefined;
-  #guarded: GuardSpec | undefined;
-  #guardVerifiedMs = -Infinity;
-  /** Somebody changed the rules since they were last looked at. */
-  #guardTouched = true;
-  readonly #guardFights = new Fights();
-  /** The guard was changed before the routes and still lets out what the old ones lead out. */
-  #nativeKept = false;
+  /** Why a plane is not as it should be; the rest goes on without. */
+  #planeFailure: Error | undefined;
   /** What keeps files from being written, by file. */
   readonly #fileProblems = new Map<string, string>();
 
@@ -56,6 +49,7 @@ export class NodeRuntime {
     this.#options = options;
     this.kernel = options.kernel;
     this.guard = options.guard;
+    this.guardKeeper = new GuardKeeper(options);
     this.sysctls = new SysctlRecord(sysctlRecordFile(options.paths));
   }
 
@@ -65,45 +59,17 @@ export class NodeRuntime {
 
   /** What does not keep packets from flowing but must be seen to; one line each. */
   get problems(): readonly string[] {
-    const fought = this.#guardFights.contested(performance.now()).length > 0;
-    return [
-      ...this.#fileProblems.values(),
-      ...(fought
-        ? [
-            "somebody keeps changing the guard's rules: they are put back with growing pauses; find who does it and stop it",
-          ]
-        : []),
-    ];
-  }
-
-  /** Tells of changes to the guard's rules; the next pass then looks at them. */
-  watchGuard(listener: () => void): { close(): void } {
-    let timer: NodeJS.Timeout | undefined;
-    const watch = this.guard.watch(() => {
-      this.#guardTouched = true;
-      const waitMs = (this.#guardFights.nextMs(performance.now()) ?? 0) - performance.now();
-      if (!this.#guardHeld()) return listener();
-      clearTimeout(timer);
-      timer = setTimeout(listener, waitMs);
-    });
-    return {
-      close() {
-        clearTimeout(timer);
-        watch.close();
-      },
-    };
+    return [...this.#fileProblems.values(), ...this.guardKeeper.problems];
   }
 
   /** What the reconciler applies: guard first, then the planes, then the kernel objects. */
   planOf(plan: NodePlan): Plan {
     return {
-      objects: plan.objects,
+      objects: this.guardKeeper.allowed(plan.objects),
       peers: plan.desired.peers,
       prepare: async () => {
-        if (this.#guarded !== plan.guard || (this.#guardTouched && !this.#guardHeld()))
-          // Packets follow the old routes until this pass has replaced them.
-          await this.#ensureGuard(plan.guard, { keepNative: true });
-        for (const spec of plan.planes) await this.#ensurePlane(spec);
+        await this.guardKeeper.prepare(plan.guard);
+        await this.#ensurePlanes(plan.planes);
         await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
         // A full disk must not stop the packets: what cannot be written is told instead.
         this.#tryFile(
@@ -113,14 +79,13 @@ export class NodeRuntime {
         );
       },
       settle: async () => {
-        await this.#dropKeptNative(plan.guard);
+        await this.guardKeeper.settle(plan.guard);
         const path = workloadEnvFile(this.#options.paths);
         this.#tryFile("the workloads' settings", path, () =>
           writeIfChanged(path, workloadEnv(plan)),
         );
-        // Without news of a change a look is only for safety, and never in the way of a repair.
-        if (!this.#guardHeld() && performance.now() - this.#guardVerifiedMs >= guardVerifyMs)
-          await this.#ensureGuard(plan.guard, { keepNative: false });
+        // Told, and tried again: but what can do without the plane has been done.
+        if (this.#planeFailure !== undefined) throw this.#planeFailure;
       },
     };
   }
@@ -145,54 +110,6 @@ export class NodeRuntime {
     }
   }
 
-  async #ensureGuard(spec: GuardSpec, { keepNative }: Required<GuardApplyOptions>): Promise<void> {
-    this.#guardVerifiedMs = performance.now();
-    // Before the look: a change during it is told again.
-    this.#guardTouched = false;
-    try {
-      const { ok, difference } = await this.guard.verify(spec);
-      if (!ok) {
-        const fought = this.#guardFights.contested(performance.now()).length > 0;
-        if (this.#guarded === spec && !this.#nativeKept)
-          this.#noteGuardRepair({ difference, fought });
-        await this.guard.apply(spec, { keepNative });
-        this.#nativeKept = keepNative;
-      }
-    } catch (error) {
-      this.#guardTouched = true;
-      throw error;
-    }
-    this.#guarded = spec;
-  }
-
-  /** The routes are as decided: what they no longer lead out natively may no longer leave so. */
-  async #dropKeptNative(spec: GuardSpec): Promise<void> {
-    if (!this.#nativeKept || this.#guarded !== spec) return;
-    await this.guard.apply(spec);
-    this.#nativeKept = false;
-  }
-
-  #noteGuardRepair(repair: {
-    readonly difference: string | undefined;
-    readonly fought: boolean;
-  }): void {
-    const { log } = this.#options;
-    const nowMs = performance.now();
-    this.#guardFights.wrote(guardKey, { wish: 'absent', nowMs });
-    const fought = this.#guardFights.contested(nowMs).length > 0;
-    const { difference } = repair;
-    if (!fought) log.warn({ difference }, 'the guard was changed by somebody else: repaired');
-    else if (!repair.fought)
-      log.warn(
-        { difference },
-        "somebody keeps changing the guard's rules: put back with growing pauses from now on; find who does it and stop it",
-      );
-  }
-
-  #guardHeld(): boolean {
-    return this.#guardFights.holds(guardKey, { wish: 'absent', nowMs: performance.now() });
-  }
-
   #tryFile(what: string, path: string, write: () => void): void {
     try {
       write();
@@ -200,6 +117,14 @@ export class NodeRuntime {
     } catch (error) {
       this.#fileProblems.set(path, `cannot write ${what}: ${(error as Error).message}`);
     }
+  }
+
+  async #ensurePlanes(specs: readonly PlaneSpec[]): Promise<void> {
+    this.#planeFailure = undefined;
+    for (const spec of specs)
+      await this.#ensurePlane(spec).catch((error: unknown) => {
+        this.#planeFailure = error instanceof Error ? error : new Error(String(error));
+      });
   }
 
   async #ensurePlane(spec: PlaneSpec): Promise<void> {

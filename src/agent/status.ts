@@ -142,6 +142,28 @@ export function masqueradeStatus(plan: NodePlan): StatusReport['masquerade'] {
   };
 }
 
+/** The same while the tunnels are kept down, see guard-keeper.ts. */
+export function whileShut(peers: readonly PeerStatus[]): readonly PeerStatus[] {
+  return peers.map((peer) =>
+    peer.state !== 'ok' || peer.mode === undefined || peer.mode === 'native'
+      ? peer
+      : {
+          ...peer,
+          state: 'held',
+          error: 'the tunnels are down while somebody fights over the guard',
+        },
+  );
+}
+
+export function masqueradeStatus(plan: NodePlan): StatusReport['masquerade'] {
+  const { sources = [], exclude = [] } = plan.guard.masquerade ?? {};
+  if (sources.length === 0) return undefined;
+  return {
+    sources: sources.map(({ text }) => text),
+    exclude: exclude.map(({ text }) => text),
+  };
+}
+
 /** What carries the packets here: the process where this kernel cannot, whatever was declared. */
 function planeOf(
   plan: NodePlan,
