@@ -33,6 +33,7 @@ class Bench {
   readonly reports: PassReport[] = [];
   readonly reconciler: Reconciler;
   plan!: NodePlan;
+  settle: () => Promise<void> = () => Promise.resolve();
 
   constructor() {
     const planner = new Planner(this.kernel, 'n1');
@@ -46,6 +47,7 @@ class Bench {
           objects: this.plan.objects,
           peers: this.plan.desired.peers,
           prepare: () => Promise.resolve(),
+          settle: () => this.settle(),
         };
       },
     });
@@ -199,4 +201,23 @@ t.test('a clock that jumps a day back or forth: repairs go on', async (t) => {
     t.ok(await bench.route(3));
     await bench.reconciler.stop();
   }
+});
+
+t.test('what keeps a pass from ending well keeps no repair waiting', async (t) => {
+  const bench = new Bench();
+  await bench.clock.advance(500);
+  bench.settle = () => Promise.reject(new Error('a plane cannot be started'));
+  bench.reconciler.trigger('test');
+  // Long enough for the pauses between tries to have grown to half a minute.
+  await bench.clock.advance(90_000);
+  const passes = bench.reports.length;
+  t.ok(passes < 20, `${passes} passes`);
+  t.match(bench.reports.at(-1)?.error, /a plane cannot/);
+  await bench.remove(2);
+  await bench.clock.advance(1_050);
+  t.ok(await bench.route(2), 'an event waits for a second at most');
+  bench.settle = () => Promise.resolve();
+  await bench.clock.advance(31_000);
+  t.equal(bench.reports.at(-1)?.error, undefined, 'and the pass itself is tried again unasked');
+  await bench.reconciler.stop();
 });

@@ -19,6 +19,8 @@ export interface SoakNode {
 
 export interface Sketch {
   guestPresent: boolean;
+  /** The guest left without a word: its kernel still has what it had then. */
+  guestStale: boolean;
   denied: boolean;
   /** By `a b`, sorted. */
   readonly pairModes: Map<string, SoakMode>;
@@ -81,6 +83,7 @@ export function pairKey(a: string, b: string): string {
 export function newSketch(): Sketch {
   return {
     guestPresent: false,
+    guestStale: false,
     denied: false,
     pairModes: new Map(),
     zoneModes: new Map([

@@ -13,6 +13,8 @@ export interface Drift {
   readonly family: 4 | 6;
   /** Returns whether there was something to damage. */
   damage(world: World, target: Target): Promise<boolean>;
+  /** What takes it back, once the agent has come to terms with it. */
+  undo?(world: World, target: Target): Promise<boolean>;
 }
 
 export interface Target {
@@ -41,14 +43,121 @@ const tunnelOf = (node: SoakNode): string => `10.64.${node.index}.0`;
 const outerOf = (node: SoakNode): string => node.address.split('/')[0]!;
 const sysctl = (path: string, value: string): string => `sysctl -qw ${path}=${value}`;
 
-const nicDownAndUp = `
-saved=$(ip -4 route show dev eth0 | grep -v -e 'proto 83' -e 'proto kernel' | tac)
+/** The other device's routes of others, kept in a variable, and put onto this one. */
+const savedOf = (nic: string): string =>
+  `saved=$(ip -4 route show dev ${nic} | grep -v -e 'proto 83' -e 'proto kernel' | sed 's/ linkdown//' | tac)`;
+const restoredTo = (nic: string): string =>
+  `until ip -o link show ${nic} | grep -q 'state UP'; do sleep 0.05; done
+echo "$saved" | while read -r line; do [ -z "$line" ] || ip route add $line dev ${nic}; done`;
+
+/** A script of the machine's administrator; whoever configures a NIC restores its routes. */
+const script =
+  (text: string): Drift['damage'] =>
+  async (world, { node }) => {
+    const { status, stderr } = await world.run(node, 'sh', '-ec', text);
+    if (status !== 0) throw new Error(`${node.name}: ${stderr}`);
+    return true;
+  };
+
+const renamed = (from: string, to: string): string => `
+${savedOf(from)}
+ip link set ${from} down
+ip link set ${from} name ${to}
+ip link set ${to} up
+${restoredTo(to)}
+`;
+
+/** What a hypervisor host does: the NIC becomes a port of a bridge that takes its address. */
+const ontoBridge = `
+${savedOf('eth0')}
+address=$(ip -4 -o addr show dev eth0 | awk '{ print $4; exit }')
+mac=$(ip -o link show eth0 | sed 's/.*link.ether \\([^ ]*\\).*/\\1/')
+mtu=$(ip -o link show eth0 | sed 's/.* mtu \\([0-9]*\\) .*/\\1/')
+ip link add sbr0 address $mac mtu $mtu type bridge
+ip link set eth0 master sbr0
+ip link set sbr0 up
+ip addr del $address dev eth0
+ip addr add $address dev sbr0
+${restoredTo('sbr0')}
+`;
+const backFromBridge = `
+${savedOf('sbr0')}
+address=$(ip -4 -o addr show dev sbr0 | awk '{ print $4; exit }')
+ip link set eth0 nomaster
+ip link del sbr0
+ip addr add $address dev eth0
+${restoredTo('eth0')}
+`;
+
+const allRoutesDeleted = `
+saved=$(ip -4 route show table main | grep -v 'proto 83')
+ip route flush table main
+ip -6 route flush proto 83
+echo "$saved" | grep 'scope link' | while read -r line; do ip route add $line; done
+echo "$saved" | grep -v 'scope link' | while read -r line; do [ -z "$line" ] || ip route add $line; done
+`;
+
+/** By node. */
+const mtuBefore = new Map<string, string>();
+const setNicMtu = async (world: World, node: SoakNode, mtu: string): Promise<boolean> =>
+  (await world.run(node, 'ip', 'link', 'set', 'eth0', 'mtu', mtu)).status === 0;
+
+export const nicDamages: readonly Drift[] = [
+  {
+    kind: 'take the NIC down and up',
+    costs: 'node',
+    family: 4,
+    damage: script(`
+${savedOf('eth0')}
 ip link set eth0 down
 sleep 0.1
 ip link set eth0 up
-until ip -o link show eth0 | grep -q 'state UP'; do sleep 0.05; done
-echo "$saved" | while read -r line; do [ -z "$line" ] || ip route add $line dev eth0; done
-`;
+${restoredTo('eth0')}
+`),
+  },
+  {
+    kind: 'rename the NIC, and back',
+    costs: 'node',
+    family: 4,
+    damage: script(renamed('eth0', 'wan0')),
+    undo: script(renamed('wan0', 'eth0')),
+  },
+  {
+    kind: "move the NIC's address to a bridge, and back",
+    costs: 'node',
+    family: 4,
+    damage: script(ontoBridge),
+    undo: script(backFromBridge),
+  },
+  {
+    // Every stream's packets fit, so nobody may lose one.
+    kind: "edit the NIC's MTU, and back",
+    costs: 'nobody',
+    family: 4,
+    damage: async (world, { node }) => {
+      const text = await world.read(node, 'ip', '-o', 'link', 'show', 'eth0');
+      mtuBefore.set(node.name, / mtu (\d+)/.exec(text)![1]!);
+      return setNicMtu(world, node, '1400');
+    },
+    undo: (world, { node }) => setNicMtu(world, node, mtuBefore.get(node.name)!),
+  },
+  { kind: 'delete all routes', costs: 'node', family: 4, damage: script(allRoutesDeleted) },
+];
+
+const nft = (what: string, statement: string): Drift => ({
+  kind: `guard: ${what}`,
+  costs: 'nobody',
+  family: 4,
+  damage: async (world, { node }) => (await world.run(node, 'nft', statement)).status === 0,
+});
+
+export const guardDamages: readonly Drift[] = [
+  nft('flush the rules', 'flush table inet selvage_guard'),
+  nft('delete the table', 'delete table inet selvage_guard'),
+  nft('flush everything', 'flush ruleset'),
+  nft('flush a chain', 'flush chain inet selvage_guard outer'),
+  nft('insert a rule', 'insert rule inet selvage_guard input accept'),
+];
 
 export const drifts: readonly Drift[] = [
   drift(
@@ -129,14 +238,6 @@ export const drifts: readonly Drift[] = [
   drift('delete the device', { costs: 'node' }, ({ device }) => `ip link del ${device}`),
   drift('flush all routes', { costs: 'node' }, () => 'ip route flush proto 83'),
   {
-    kind: 'take the NIC down and up',
-    costs: 'node',
-    family: 4,
-    // Whoever configured the NIC gives it back the routes that it loses.
-    damage: async (world, { node }) =>
-      (await world.run(node, 'sh', '-ec', nicDownAndUp)).status === 0,
-  },
-  {
     kind: 'kill the userspace plane',
     costs: 'node',
     family: 4,
@@ -176,11 +277,5 @@ export const drifts: readonly Drift[] = [
     'add an address',
     { costs: 'nobody' },
     ({ device }) => `ip addr add 10.64.250.1/32 dev ${device}`,
-  ),
-  drift("flush the guard's rules", { costs: 'nobody' }, () => 'nft flush table inet selvage_guard'),
-  drift(
-    "delete the guard's table",
-    { costs: 'nobody' },
-    () => 'nft delete table inet selvage_guard',
   ),
 ];

@@ -2,10 +2,13 @@
  * What happens to the soak's cluster: each event says in words what it does, whose packets it may
  * cost (mostly nobody's), and which streams must be watched closely. An event is drawn from the
  * random numbers and the sketch alone, so the same seed draws the same run.
+ *
+ * One thing that happens to machines is not here: all namespaces share the machine's clock, so it
+ * cannot be set for one lab. Clocks that jump are in `test/routes/fight.test.ts`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Drift } from './soak-drift.js';
-import { drifts } from './soak-drift.js';
+import { drifts, guardDamages, nicDamages } from './soak-drift.js';
 import type { Flow, Flows } from './soak-flows.js';
 import { flowName } from './soak-flows.js';
 import type { Random } from './soak-random.js';
@@ -56,6 +59,10 @@ export const eventWeights = {
   'two at once': 6,
   'blind restart': 3,
   segment: 2,
+  NIC: 6,
+  guard: 4,
+  'second agent': 2,
+  'state dir': 2,
 } as const;
 
 export type EventKind = keyof typeof eventWeights;
@@ -99,6 +106,10 @@ const makers: Readonly<Record<EventKind, (draw: Draw) => SoakEvent>> = {
   'two at once': twoAtOnce,
   'blind restart': blindRestart,
   segment,
+  NIC: nicEvent,
+  guard: guardAttacked,
+  'second agent': secondAgent,
+  'state dir': stateDirectory,
 };
 
 function bothWays(a: SoakNode, b: SoakNode, family: 4 | 6 = 4): readonly Flow[] {
@@ -213,25 +224,86 @@ function ofNode(node: SoakNode): (flow: Flow) => boolean {
 }
 
 function drifted({ random }: Draw): SoakEvent {
+  return damaged(random, 'drift', random.pick(drifts));
+}
+
+function nicEvent({ random }: Draw): SoakEvent {
+  return damaged(random, 'NIC', random.pick(nicDamages));
+}
+
+function guardAttacked({ random }: Draw): SoakEvent {
+  return damaged(random, 'guard', random.pick(guardDamages));
+}
+
+function damaged(random: Random, kind: 'drift' | 'NIC' | 'guard', damage: Drift): SoakEvent {
   const [node, peer] = twoNodes(random);
-  const damage: Drift = random.pick(drifts);
   const touched = {
     nobody: () => false,
     node: ofNode(node),
     peer: (flow: Flow) => ofNode(node)(flow) && ofNode(peer)(flow),
   }[damage.costs];
   return {
-    kind: 'drift',
+    kind,
     text: `${node.name}: ${damage.kind}${damage.costs === 'peer' ? ` (${peer.name})` : ''}`,
     focus: bothWays(node, peer, damage.family),
     ...(damage.costs === 'nobody' ? {} : { mayLose: touched }),
     run: async ({ world }) => {
-      const rules = damage.kind.includes('guard') ? await world.guardRules(node) : undefined;
+      const guard =
+        kind === 'guard'
+          ? { rules: await world.guardRules(node), toldBefore: world.guardRepairsTold(node) }
+          : undefined;
       const device = await world.vxlanDevice(node);
-      await damage.damage(world, { node, peer, device });
-      await sleep(100);
-      await world.repaired(node);
-      if (rules !== undefined) await world.guardRepaired(node, rules);
+      for (const step of [damage.damage, damage.undo]) {
+        if (step === undefined) continue;
+        await step(world, { node, peer, device });
+        await sleep(100);
+        await world.repaired(node);
+      }
+      if (guard !== undefined) await world.guardRepaired(node, guard);
+    },
+  };
+}
+
+/** Somebody starts the agent of a node that has one: refused, and the first goes on. */
+function secondAgent({ random }: Draw): SoakEvent {
+  const [node, peer] = twoNodes(random);
+  return {
+    kind: 'second agent',
+    text: `${node.name}: its agent is started a second time`,
+    focus: bothWays(node, peer),
+    run: async ({ world }) => {
+      const { pid } = await world.status(node);
+      const { status, stdout, stderr } = await world.startTwice(node);
+      if (status === 0 || status === 124)
+        throw new Error(`a second agent on ${node.name} ran: ${stdout} ${stderr}`);
+      const after = await world.status(node);
+      if (after.pid !== pid || !after.ready)
+        throw new Error(`the agent of ${node.name} is not what it was: ${JSON.stringify(after)}`);
+    },
+  };
+}
+
+/** A state directory that takes no writes, as on a full disk, through a change and a restart. */
+function stateDirectory({ random, sketch }: Draw): SoakEvent {
+  const change = pairMode({ random, sketch });
+  const node = random.pick(residents);
+  return {
+    kind: 'state dir',
+    text: `${node.name}: nothing can be written to its state directory, + ${change.text}`,
+    focus: change.focus,
+    run: async (context) => {
+      const { world } = context;
+      const folder = world.stateDir(node);
+      const { status, stderr } = await world.run(node, 'chattr', '+i', folder);
+      if (status !== 0) throw new Error(`chattr: ${stderr}`);
+      try {
+        await change.run(context);
+        await world.kill(node, 'SIGKILL');
+        await world.start(node);
+      } finally {
+        await world.run(node, 'chattr', '-i', folder);
+      }
+      await world.inForce();
     },
   };
 }
@@ -293,9 +365,10 @@ function fileMissing({ random }: Draw): SoakEvent {
 
 function guestMoves({ random, sketch }: Draw): SoakEvent {
   const joins = !sketch.guestPresent;
+  const stale = !joins && random.next() < 0.5;
   return {
     kind: 'guest',
-    text: `${guest.name} ${joins ? 'joins' : 'leaves'}`,
+    text: `${guest.name} ${joins ? 'joins' : stale ? 'leaves as it is' : 'leaves for good'}`,
     focus: bothWays(...twoNodes(random)),
     run: async ({ world, flows }) => {
       if (!joins) {
@@ -306,8 +379,12 @@ function guestMoves({ random, sketch }: Draw): SoakEvent {
       world.sketch.guestPresent = joins;
       world.write(clusterText(world.sketch));
       if (joins) await world.start(guest);
-      else await world.kill(guest, 'SIGTERM');
+      else if (stale) await world.kill(guest, 'SIGTERM');
+      else await world.down(guest);
       await world.apply();
+      // To a node that slept through a change this is one that has just begun.
+      if (joins && world.sketch.guestStale) await sleep(settleSeconds * 1000 + 500);
+      world.sketch.guestStale = stale;
       if (joins) await flows.attach(guest, residents, true);
     },
   };

@@ -2,7 +2,7 @@
  * The soak's hands: the lab with its agents, the cluster file they read, and what events do to
  * both. Agents learn of a new file by themselves; being asked only tells when it is in force.
  */
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentUnavailable, agentRequest } from '../../src/agent/client.js';
@@ -11,6 +11,7 @@ import type { StatusReport } from '../../src/agent/status.js';
 import { realAgent, startAgent, untilReady } from '../../src/lab/agents.js';
 import type { Lab } from '../../src/lab/commands.js';
 import { type ProcessRecord, isRunning, startTicksOf } from '../../src/lab/processes.js';
+import { selvageProgram } from '../../src/lab/program.js';
 import { type CommandResult, command, tryCommand } from '../../src/lab/shell.js';
 import type { Sketch, SoakNode } from './soak-cluster.js';
 import { clusterText, guest, nodesOf } from './soak-cluster.js';
@@ -18,6 +19,12 @@ import { clusterText, guest, nodesOf } from './soak-cluster.js';
 const inForceMs = 20_000;
 /** More than the watch waits for a writer to finish, so that agents see the change by themselves. */
 const noticeMs = 250;
+
+export interface GuardPicture {
+  readonly whole: string;
+  /** Without the elements of sets. */
+  readonly frame: string;
+}
 
 export class World {
   readonly lab: Lab;
@@ -106,6 +113,27 @@ export class World {
     });
   }
 
+  /** Takes the node out of service, as its operator does: nothing of ours stays in its kernel. */
+  async down(node: SoakNode): Promise<void> {
+    await this.kill(node, 'SIGTERM');
+    const { runtimeDir, stateDir } = this.lab.files.get(node.name)!;
+    const folders = ['--runtime-dir', runtimeDir, '--state-dir', stateDir];
+    const result = await this.run(node, ...selvageProgram(), 'down', ...folders);
+    if (result.status !== 0)
+      throw new Error(`down on ${node.name}: ${result.stdout} ${result.stderr}`);
+  }
+
+  /** The command line of the node's agent once more, as somebody starts it who knows of none. */
+  startTwice(node: SoakNode): Promise<CommandResult> {
+    const files = this.lab.files.get(node.name)!;
+    const argv = realAgent({ node: this.planOf(node), files, configFile: this.file })!;
+    return this.run(node, 'timeout', '60', ...argv);
+  }
+
+  stateDir(node: SoakNode): string {
+    return this.lab.files.get(node.name)!.stateDir;
+  }
+
   /** Leaves of the agent's state only what the first release kept there. */
   forgetNewState(node: SoakNode): void {
     const { stateDir } = this.lab.files.get(node.name)!;
@@ -149,24 +177,47 @@ export class World {
     );
   }
 
-  /** The guard's rules without their counters, sorted: a set that was made later comes later. */
-  async guardRules(node: SoakNode): Promise<string> {
+  /** The guard's rules without their counters, as a picture that can be compared with another. */
+  async guardRules(node: SoakNode): Promise<GuardPicture> {
     const result = await this.run(node, 'nft', '-s', 'list', 'table', 'inet', 'selvage_guard');
-    return result.stdout.split('\n').sort().join('\n');
+    // Sets that were made anew list their elements in another order, and come later.
+    const parts = (text: string): string[] => text.split(/[\n,{}]+/).map((part) => part.trim());
+    return {
+      whole: parts(result.stdout).sort().join('\n'),
+      frame: parts(result.stdout.replace(/elements = \{[^}]*\}/g, ''))
+        .sort()
+        .join('\n'),
+    };
   }
 
-  async guardRepaired(node: SoakNode, wanted: string): Promise<void> {
+  /**
+   * Waits until the guard is as it was. A change that is under way may have other elements in its
+   * sets by now; then the frame must be the same, and the agent must have told of its repair.
+   */
+  async guardRepaired(
+    node: SoakNode,
+    wanted: { readonly rules: GuardPicture; readonly toldBefore: number },
+  ): Promise<void> {
     await this.#until(
       async () => {
         const rules = await this.guardRules(node);
-        const [has, wants] = [rules, wanted].map((text) => new Set(text.split('\n')));
-        return rules === wanted
-          ? undefined
-          : `too much: ${[...has!].filter((line) => !wants!.has(line)).join(' | ')}; ` +
-              `lacking: ${[...wants!].filter((line) => !has!.has(line)).join(' | ')}`;
+        if (rules.whole === wanted.rules.whole) return undefined;
+        const told = this.guardRepairsTold(node) > wanted.toldBefore;
+        if (told && rules.frame === wanted.rules.frame) return undefined;
+        const [has, wants] = [rules, wanted.rules].map(({ whole }) => new Set(whole.split('\n')));
+        return (
+          `too much: ${[...has!].filter((line) => !wants!.has(line)).join(' | ')}; ` +
+          `lacking: ${[...wants!].filter((line) => !has!.has(line)).join(' | ')}`
+        );
       },
       (difference) => `${node.name} does not repair its guard: ${difference}`,
     );
+  }
+
+  /** How often the agent has logged so far that it repaired its guard. */
+  guardRepairsTold(node: SoakNode): number {
+    const log = readFileSync(this.lab.files.get(node.name)!.agentLog, 'utf8');
+    return log.split('the guard was changed by somebody else').length - 1;
   }
 
   async vxlanDevice(node: SoakNode): Promise<string> {
