@@ -132,6 +132,9 @@ export function documentLocator(document: ClusterDocument, file: string): Locato
         return {
           ...written.patch.locator.locate([...written.patchPath, ...below], part),
           file: written.patch.file,
+          ...(rest.length > 0 || at.changedBy === undefined || at.changedBy === written.patch.file
+            ? {}
+            : { changedBy: at.changedBy }),
         };
       for (let length = rest.length; length > 0; length--) {
         const place = at.parts.get(rest.slice(0, length).join('/'));
