@@ -221,10 +221,10 @@ export class Reconciler {
         kernel: state,
         sysctls: readSysctls(kernel, plan.objects.values()),
       });
+      if (this.#options.frozen?.() === true) return { ...nothing, withheld: changes, foreign };
       const paced = this.#pace.split(changes, { peers: plan.peers, nowMs: clock.now() });
       await plan.prepare();
       const result: ApplyResult = await applyChanges(kernel, paced.now, plan.peers);
-      if (this.#options.frozen?.() === true) return { ...nothing, withheld: changes, foreign };
       this.#pace.note(result, { paced, nowMs: clock.now() });
       const error = await plan.settle?.().then(
         () => undefined,
@@ -234,10 +234,10 @@ export class Reconciler {
         changes: result.applied,
         failed: [...result.failed, ...paced.failed],
         skipped: [...result.skipped, ...paced.waiting],
+        withheld: [],
         foreign,
         error,
       };
-        withheld: [],
     } catch (error) {
       return { ...nothing, error: asError(error) };
     }

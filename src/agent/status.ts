@@ -7,12 +7,12 @@ import type { Contest } from '../../routes/fight.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
-import type { ChangeReport } from './change.js';
 import type { FreezeReport } from '../../routes/explain-report.js';
 import { changeLine } from '../journal/change-line.js';
-import type { NodePlan } from './planner.js';
+import type { ChangeReport } from './change.js';
 import type { ChangeoverReport } from './changeover-report.js';
 import type { Freeze } from './freeze.js';
+import type { NodePlan } from './planner.js';
 
 export interface PeerStatus {
   readonly node: string;
@@ -68,13 +68,13 @@ export interface StatusReport {
       }
     | undefined;
   readonly peers: readonly PeerStatus[];
-  /** A change that waits for its confirmation. */
-  readonly change?: ChangeReport | undefined;
-}
   /** The agent writes nothing; what differs from the decision meanwhile, a line an object. */
   readonly freeze?: (FreezeReport & { readonly drift: readonly string[] }) | undefined;
   /** A change of configuration that is under way. */
   readonly changeover?: ChangeoverReport | undefined;
+  /** A change that waits for its confirmation. */
+  readonly change?: ChangeReport | undefined;
+}
 
 export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): readonly PeerStatus[] {
   const failed = new Map(pass?.failed.map((entry) => [entry.change.key, entry.failure.message]));
@@ -83,11 +83,11 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
     pass?.contested.map((entry) => [entry.key, `undone again and again: ${entry.repairs} repairs`]),
   );
   const held = new Set(pass?.skipped.map((change) => change.key));
+  const withheld = new Set(pass?.withheld.map((change) => change.key));
+  const withheldPeers = new Set([...withheld].map((key) => plan.desired.peers.get(key)));
   const foreign = new Map(
     pass?.foreign.map((entry) => [entry.key, `held by ${formatObject(entry.actual)}`]),
   );
-  const withheld = new Set(pass?.withheld.map((change) => change.key));
-  const withheldPeers = new Set([...withheld].map((key) => plan.desired.peers.get(key)));
   const keeps = new Map(plan.kept.map(({ route }) => [route.prefix.text, wayOf(route)]));
   return [...plan.rib.decisions.values()]
     .filter((decision) => decision.verdict.kind !== 'local')
@@ -131,15 +131,6 @@ export function peerStatuses(plan: NodePlan, pass: PassReport | undefined): read
         error,
       };
     });
-}
-
-export function masqueradeStatus(plan: NodePlan): StatusReport['masquerade'] {
-  const { sources = [], exclude = [] } = plan.guard.masquerade ?? {};
-  if (sources.length === 0) return undefined;
-  return {
-    sources: sources.map(({ text }) => text),
-    exclude: exclude.map(({ text }) => text),
-  };
 }
 
 /** The same while the tunnels are kept down, see guard-keeper.ts. */
