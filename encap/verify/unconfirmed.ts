@@ -61,7 +61,7 @@ function cheaper(candidates: readonly Candidate[], chosen: Candidate): readonly 
 function missingWord(exclusion: Exclusion): string | undefined {
   if (exclusion.code === 'switch' && exclusion.actual === undefined)
     return describeNeed(exclusion.need);
-  if (exclusion.code === 'unconfirmed') return `that it passes (${describeFact(exclusion.fact)})`;
+  if (exclusion.code === 'unconfirmed') return `that it passes, as ${describeFact(exclusion.fact)}`;
   return undefined;
 }
 

@@ -5,17 +5,21 @@ import { agentCommand } from './commands/agent.js';
 import { applyCommand } from './commands/apply.js';
 import { confirmCommand } from './commands/confirm.js';
 import { completionCommand } from './commands/completion.js';
+import { diffCommand } from './commands/diff.js';
 import { downCommand } from './commands/down.js';
 import { freezeCommand } from './commands/freeze.js';
+import { graphCommand } from './commands/graph.js';
 import { labCommand } from './commands/lab.js';
+import { matrixCommand } from './commands/matrix.js';
 import { planCommand } from './commands/plan.js';
 import { rollbackCommand } from './commands/rollback.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
+import { snapshotCommand } from './commands/snapshot.js';
 import { statusCommand } from './commands/status.js';
 import { thawCommand } from './commands/thaw.js';
 import { validateCommand } from './commands/validate.js';
-import { snapshotCommand } from './commands/snapshot.js';
+import { verifyCommand } from './commands/verify.js';
 import { versionCommand } from './commands/version.js';
 import { exitCodeHelp } from './exit-codes.js';
 import { packageInfo } from './package-info.js';
@@ -37,6 +41,10 @@ Examples:
   const commands: CommandUnknownOpts[] = [
     routeExplainCommand(),
     validateCommand(),
+    verifyCommand(),
+    diffCommand(),
+    matrixCommand(),
+    graphCommand(),
     planCommand(),
     applyCommand(),
     confirmCommand(),
@@ -44,6 +52,7 @@ Examples:
     statusCommand(),
     freezeCommand(),
     thawCommand(),
+    snapshotCommand(),
     downCommand(),
     agentCommand(),
     labCommand(),
@@ -52,7 +61,6 @@ Examples:
     versionCommand(),
   ];
   for (const command of commands) program.addCommand(command);
-    snapshotCommand(),
   settle(program);
   return program;
 }

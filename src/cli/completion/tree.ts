@@ -69,6 +69,8 @@ function valueKind(
   const placeholder = /[<[]([\w-]+)/.exec(flags)?.[1];
   switch (placeholder) {
     case 'file':
+    case 'old-file':
+    case 'new-file':
     case 'path':
       return { kind: 'file' };
     case 'dir':

@@ -1,0 +1,42 @@
+/** `matrix`: zone by zone, how packets go and how large they may be. */
+import { Argument, Command, Option } from '@commander-js/extra-typings';
+import { defaultConfigPath } from '../../agent/paths.js';
+import { outputOption, whatIfHelp, whatIfOption } from '../options.js';
+
+export function matrixCommand() {
+  return new Command('matrix')
+    .summary('zone by zone, how packets go and how large they may be')
+    .description(
+      'For each zone as the sender and each as the receiver: native, ipip or vxlan, and the largest ' +
+        'packet, as decided for every pair of nodes. Nothing but the file is read, and no packet is sent.',
+    )
+    .addArgument(new Argument('[file]', 'the cluster file').default(defaultConfigPath))
+    .addOption(new Option('--family <family>', 'only this IP family').choices(['4', '6'] as const))
+    .addOption(whatIfOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage matrix cluster.yaml
+  selvage matrix cluster.yaml --family 4 --what-if 'provider aws: {mtu: 1500}'
+  selvage matrix cluster.yaml -o json | jq '.cells[] | {from, to, way: .ways[0].text}'
+${whatIfHelp}`,
+    )
+    .action(async (file, options) => {
+      const [{ readCluster }, { matrixReport }, { printAnswer }, { renderMatrix }] =
+        await Promise.all([
+          import('../cluster-file.js'),
+          import('../../verify/matrix-report.js'),
+          import('../output.js'),
+          import('../render/matrix.js'),
+        ]);
+      const { family, whatIf, output } = options;
+      const cluster = await readCluster(file, { whatIf });
+      const report = matrixReport(cluster, {
+        basis: { file, ...(whatIf.length > 0 ? { whatIf } : {}) },
+        families: family === undefined ? [4, 6] : family === '4' ? [4] : [6],
+      });
+      await printAnswer(report, { output, render: renderMatrix });
+    });
+}
