@@ -7,6 +7,8 @@
  */
 import type { Family } from '../encap/address.js';
 import type { Mode, Plane, RuleResult } from '../encap/mode.js';
+import type { NodeView, ObjectState, PathMtuEvidence, ProbeEvidence } from './diagnose/evidence.js';
+import type { Finding, Health } from './diagnose/finding.js';
 
 export const explainSchema = 'selvage.route-explain/1';
 
@@ -26,6 +28,27 @@ export interface ExplainReport {
   readonly returnPath: ReturnPathReport;
   /** What the packet filters of this node have to say, one line each. */
   readonly guard: readonly string[];
+  /** What is wrong, the causes first; empty where nothing is. */
+  readonly findings: readonly Finding[];
+  /** The stages that packets of the pair pass at each of the two nodes; null: not looked at. */
+  readonly hops: HopsReport;
+  /** What probes found, beside the model and never merged with it; null without `--probe`. */
+  readonly probes: ProbesReport | null;
+}
+
+export interface HopsReport {
+  readonly from: NodeView | null;
+  /** Only the peer's own agent can tell. */
+  readonly to: NodeView | null;
+}
+
+export interface ProbesReport {
+  readonly probes: readonly ProbeEvidence[];
+  readonly pathMtu: PathMtuEvidence | null;
+  /** Why the peer told nothing; null where it did. */
+  readonly peerSilence: string | null;
+  /** What could not be probed, and what is odd. */
+  readonly notes: readonly string[];
 }
 
 export interface QuestionReport {
@@ -108,7 +131,11 @@ export interface VerdictReport {
   readonly mtu: number | null;
   /** Set for NO-ROUTE only. */
   readonly reason: NoRouteReason | null;
-  /** 0: packets get there as decided. 1: they do not, or the kernel differs from the decision. */
+  /** Do kernel and network do what is decided? Null: nobody has looked at either. */
+  readonly health: Health | null;
+  /** The first cause's code, else why no packet gets there, else `ok`; null as for `health`. */
+  readonly code: string | null;
+  /** 0: packets get there as decided. 1: they do not, or something is wrong on the way. */
   readonly exitCode: 0 | 1;
 }
 
@@ -248,7 +275,7 @@ export interface LedgerReport {
   readonly pingPayload: number;
 }
 
-export type ObjectState = 'match' | 'missing' | 'drift' | 'foreign';
+export type { ObjectState };
 
 export interface KernelObjectReport {
   readonly type: 'link' | 'address' | 'fdb' | 'neighbour' | 'route' | 'sysctl';

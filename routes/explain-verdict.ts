@@ -6,7 +6,7 @@ import type { Prefix } from '../encap/prefix.js';
 import type { Decision } from '../encap/trail.js';
 import type { NoRouteReason, VerdictKind, VerdictReport } from './explain-report.js';
 
-export type VerdictWithoutExit = Omit<VerdictReport, 'exitCode'>;
+export type VerdictWithoutExit = Omit<VerdictReport, 'exitCode' | 'health' | 'code'>;
 
 const nothing = { mode: null, outerFamily: null, plane: null, mtu: null, reason: null } as const;
 const kinds: Readonly<Record<Mode, VerdictKind>> = {

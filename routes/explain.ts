@@ -94,7 +94,7 @@ export function explain(input: ExplainInput): ExplainReport {
       whatIf: input.whatIf ?? null,
     },
     freeze: input.freeze ?? null,
-    verdict: { ...verdict, exitCode: exitCode(verdict, kernel) },
+    verdict: { ...verdict, health: null, code: null, exitCode: exitCode(verdict, kernel) },
     why:
       decision === undefined
         ? { steps: [], rules: [], candidates: [], ...noFlips }
@@ -106,6 +106,9 @@ export function explain(input: ExplainInput): ExplainReport {
     kernel,
     returnPath: returnReport(input, { decision, owner: owner?.node, options }),
     guard: input.guardNotes ?? [],
+    findings: [],
+    hops: { from: null, to: null },
+    probes: null,
   };
 }
 

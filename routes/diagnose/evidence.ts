@@ -14,7 +14,6 @@
  */
 import type { Family } from '../../encap/address.js';
 import type { Mode } from '../../encap/mode.js';
-import type { ObjectState } from '../explain-report.js';
 
 export const places = [
   'sender-tunnel',
@@ -24,6 +23,9 @@ export const places = [
   'delivered',
 ] as const;
 export type Place = (typeof places)[number];
+
+/** An object of a kernel beside the one that is desired. */
+export type ObjectState = 'match' | 'missing' | 'drift' | 'foreign';
 
 /** `there`: from the node that explains to the destination's. */
 export type Direction = 'there' | 'back';
@@ -157,7 +159,7 @@ export interface NodeView {
   readonly segment: SegmentView;
   /** In the order of `stages`; what matches is listed too. */
   readonly stages: readonly StageReport[];
-  /** Packets that the guard has dropped, by reason, since the pair was first asked about. */
+  /** Packets that the guard has dropped so far, by reason. */
   readonly guardDrops: Readonly<Record<string, number>>;
 }
 

@@ -5,7 +5,7 @@
 import type { StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
 import { vtepMac } from '../vtep.js';
-import type { ViewParts } from './view.js';
+import type { ViewParts } from './view-input.js';
 
 const anyMac = '00:00:00:00:00:00';
 

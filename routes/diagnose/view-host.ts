@@ -5,7 +5,7 @@
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { Stage, StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
-import type { ViewParts } from './view.js';
+import type { ViewParts } from './view-input.js';
 
 /** `devices`: those that workloads of this node are behind. */
 export function hostStages(

@@ -6,7 +6,7 @@ import type { DesiredObject } from '../desired.js';
 import { compareObject, concernsDevice, objectsFor, standingObjects } from '../explain-kernel.js';
 import type { Direction, Stage, StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
-import type { ViewParts } from './view.js';
+import type { ViewParts } from './view-input.js';
 
 export function objectStages(parts: ViewParts): readonly StageReport[] {
   const { pair, input } = parts;

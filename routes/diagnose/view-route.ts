@@ -14,7 +14,7 @@ import { carriageOf } from './pair.js';
 import type { RoutedPacket } from './policy.js';
 import { diversionOf } from './policy.js';
 import { stageReport } from './stage.js';
-import type { ViewParts } from './view.js';
+import type { ViewParts } from './view-input.js';
 
 export function routeStages(parts: ViewParts): readonly StageReport[] {
   return [...policyStages(parts), ...winnerStages(parts)];

@@ -9,7 +9,7 @@ import type { RouteLookup } from '../../tunnel/kernel.js';
 import { isOwnDeviceName } from '../ownership.js';
 import type { StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
-import type { ViewParts } from './view.js';
+import type { ViewParts } from './view-input.js';
 
 export function underlayStages(parts: ViewParts): readonly StageReport[] {
   return [...wayStages(parts), ...nicStages(parts), ...nextHopStages(parts)];

@@ -8,41 +8,17 @@
  * lies outside of that is judged here.
  */
 import type { GuardSpec } from '../../tunnel/guard/guard.js';
-import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { ActualState } from '../diff.js';
 import type { NodeView, SegmentView, StageReport } from './evidence.js';
 import { stages } from './evidence.js';
 import { pairOf, termsOf, type Pair, type PairQuestion } from './pair.js';
-import type { PairReads, PairReadsQuestion } from './reads.js';
+import type { PairReadsQuestion } from './reads.js';
+import type { ViewInput, ViewParts } from './view-input.js';
 import { entryStages } from './view-entries.js';
 import { filterStages, hostStages } from './view-host.js';
 import { objectStages } from './view-objects.js';
 import { routeStages } from './view-route.js';
 import { underlayStages } from './view-underlay.js';
-
-/** When an object last changed and the log line that said so. */
-export type ChangeLookup = (
-  key: string,
-) => { readonly at: string; readonly by: string | null } | undefined;
-
-export interface ViewInput extends PairQuestion {
-  readonly actual: ActualState;
-  readonly reads: PairReads;
-  readonly agent: NodeView['agent'];
-  /** What the guard's own look at its rules gave; undefined: nobody looked. */
-  readonly guard: { readonly ok: boolean; readonly difference: string | undefined } | undefined;
-  /** Packets that the guard has dropped since the pair was first asked about. */
-  readonly guardDrops: Readonly<Record<string, number>>;
-  /** Others' rules that hit this pair's packets (see `pairGuardSpec`). */
-  readonly foreignRules: readonly ForeignRule[];
-  readonly changes?: ChangeLookup | undefined;
-}
-
-/** What every part of the view is made from. */
-export interface ViewParts {
-  readonly pair: Pair;
-  readonly input: ViewInput;
-}
 
 /** What must be read from the kernel for this view. */
 export function viewReads(question: PairQuestion, actual: ActualState): PairReadsQuestion {

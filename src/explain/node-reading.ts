@@ -3,34 +3,15 @@
  * when no agent answers, or a snapshot that was taken there. One function makes the answer, so the
  * three cannot disagree.
  */
-import type { DesiredState } from '../../routes/desired.js';
-import type { ActualState } from '../../routes/diff.js';
 import { explain } from '../../routes/explain.js';
-import type { ObjectHistory } from '../../routes/explain-kernel.js';
-import type { BasisReport, ExplainReport, FreezeReport } from '../../routes/explain-report.js';
-import type { Cluster, Snapshot } from '../../encap/cluster.js';
-import type { Kernel } from '../../tunnel/kernel.js';
-import type { FilterReading } from './filter-reading.js';
+import type { ExplainReport } from '../../routes/explain-report.js';
+import type { Cluster } from '../../encap/cluster.js';
+import { type ProbeAsked, examine, examineFile } from './examine.js';
 import { resolveDestination, resolveNode } from './resolve.js';
+import type { NodeReading } from './reading.js';
 import { whatIfCluster } from './what-if.js';
 
-export interface NodeReading {
-  /** The node whose kernel was read. */
-  readonly node: string;
-  readonly snapshot: Snapshot;
-  /** With the host's settings among the objects. */
-  readonly desired: DesiredState;
-  /** Read when it is needed: an explanation for another node needs none of it. */
-  actual(): Promise<ActualState>;
-  /** What packet filters, ours and others', have to say; one line each. */
-  guardNotes(): Promise<readonly string[]>;
-  readonly history?: ObjectHistory | undefined;
-  readonly freeze?: FreezeReport | undefined;
-  readonly basis?: Pick<BasisReport, 'kind' | 'note'> | undefined;
-}
-  /** For what only a question makes known: policy rules, the kernel's own lookups, settings. */
-  readonly kernel: Kernel;
-  readonly filters: FilterReading;
+export type { NodeReading };
 
 export interface ExplainAsked {
   /** An address, a prefix or a node's name. */
@@ -39,6 +20,8 @@ export interface ExplainAsked {
   readonly from?: string | undefined;
   /** Laid over the cluster for this question; what is in force stays as it is. */
   readonly whatIf?: readonly string[] | undefined;
+  /** The pair is probed too, and not only looked at. */
+  readonly probe?: ProbeAsked | undefined;
 }
 
 /** A text instead of a report is what is wrong with the question, one line. */
@@ -63,7 +46,8 @@ export async function explainReading(
           freeze,
         }
       : {};
-  return explain({ snapshot, destination, from, basis, ...here });
+  const report = explain({ snapshot, destination, from, basis, ...here });
+  return from.name === node ? examine(report, reading, asked.probe) : examineFile(report);
 }
 
 /** Of a cluster file alone, without any kernel. */
@@ -78,7 +62,8 @@ export function explainFile(
   const destination = resolveDestination(cluster, asked.destination);
   if (typeof destination === 'string') return destination;
   const from = resolveNode(cluster, asked.from);
-  return typeof from === 'string' ? from : explain({ snapshot, destination, from, basis });
+  if (typeof from === 'string') return from;
+  return examineFile(explain({ snapshot, destination, from, basis }));
 }
 
 /** Nothing of it is in the kernel, so there is nothing to compare; what the node knows stays true. */
