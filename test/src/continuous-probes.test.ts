@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { LocalFacts, PeerProbes } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
+import { carriageKey } from '../../encap/mode.js';
 import { describeStep, describeVerdict } from '../../encap/describe.js';
 import { stepOf } from '../../encap/trail.js';
 import { Rib } from '../../routes/rib.js';
@@ -261,13 +262,16 @@ function simulate(policy: 'observe' | 'drive', network: Network) {
     current: () => ({ cluster, decisions: rib.decisions }),
     onChange: () => rib.build({ cluster, local: local() }),
     prober: {
-      train: ({ peer, carriage, path, packets, packetBytes = 100 }) => {
-        const { mode } = carriage;
-        if (path === 'crafted') tried.push(`${peer} ${mode}`);
-        const delivered = network.carries({ peer, mode }) >= packetBytes ? packets : 0;
+      probe: ({ peer, used, fullBytes, crafted, packets }) => {
+        const count = (mode: string, bytes: number) => {
+          const delivered = network.carries({ peer, mode }) >= bytes ? packets : 0;
+          return { sent: packets, delivered: network.answers ? delivered : undefined };
+        };
+        tried.push(...crafted.map(({ mode }) => `${peer} ${mode}`));
         return Promise.resolve({
-          sent: packets,
-          delivered: network.answers ? delivered : undefined,
+          small: count(used.mode, 100),
+          full: count(used.mode, fullBytes),
+          crafted: new Map(crafted.map((way) => [carriageKey(way), count(way.mode, 100)])),
         });
       },
       largest: ({ peer, carriage, upToBytes }) =>

@@ -19,19 +19,35 @@ import type { ScheduleOptions } from './schedule.js';
 import { jittered, nextRound, scheduleDefaults } from './schedule.js';
 import type { WayHealthOptions } from './way-health.js';
 
-export interface Train {
-  readonly peer: string;
-  readonly carriage: Carriage;
-  /** As traffic goes, or made for a way that traffic does not take. */
-  readonly path: 'routed' | 'crafted';
-  readonly packets: number;
-  /** Whole inner IP packets in bytes; undefined: small ones. Never fragmented. */
-  readonly packetBytes: number | undefined;
+/** Packets of one way: sent here, and counted by the peer. */
+export interface Count {
+  /** 0: this way cannot be probed here. */
+  readonly sent: number;
+  /** Undefined: the peer did not say. */
+  readonly delivered: number | undefined;
 }
 
-export interface TrainProber {
-  /** `delivered` is the peer's count; undefined: it did not answer. `sent` 0: cannot be sent here. */
-  train(train: Train): Promise<{ readonly sent: number; readonly delivered: number | undefined }>;
+export interface PathQuestion {
+  readonly peer: string;
+  /** The way that traffic takes. */
+  readonly used: Carriage;
+  /** Whole inner IP packets in bytes, never fragmented, sent beside the small ones. */
+  readonly fullBytes: number;
+  /** Full packets go as traffic does, or are made for the way where its route has a limit. */
+  readonly fullPath: 'routed' | 'crafted';
+  /** Ways that traffic does not take, to be tried with packets made for them. */
+  readonly crafted: readonly Carriage[];
+  readonly packets: number;
+}
+
+export interface PathCounts {
+  readonly small: Count;
+  readonly full: Count;
+  readonly crafted: ReadonlyMap<CarriageKey, Count>;
+}
+
+export interface PathProber {
+  probe(question: PathQuestion): Promise<PathCounts>;
   /** Largest inner packet that arrives, up to `upToBytes`; undefined: none did. */
   largest(question: {
     readonly peer: string;
@@ -42,7 +58,7 @@ export interface TrainProber {
 
 export interface ContinuousOptions {
   readonly self: string;
-  readonly prober: TrainProber;
+  readonly prober: PathProber;
   readonly clock: Clock;
   readonly random: () => number;
   /** What the node sends by now; undefined: nothing is decided yet. */
@@ -53,9 +69,8 @@ export interface ContinuousOptions {
   readonly schedule?: ScheduleOptions;
 }
 
-const smallPackets = 4;
-/** Beside small ones that arrived, two lost full-size packets in each of three rounds say enough. */
-const fullPackets = 2;
+/** Of each kind; three rounds of them must be lost whole before anything follows. */
+const packetsPerTrain = 3;
 
 export class ContinuousProbes {
   readonly #options: ContinuousOptions;
@@ -136,50 +151,41 @@ export class ContinuousProbes {
     const watch = this.#watches.get(peer) ?? new PathWatch(this.#options.health);
     this.#watches.set(peer, watch);
     const used = this.#usedWays(peer);
-    for (const { carriage, believedBytes, mtu } of used) {
-      const arrived = await this.#tryWay(watch, { peer, carriage, path: 'routed' });
-      if (arrived) await this.#trySize(watch, { peer, carriage, believedBytes, mtu });
-    }
-    const now = this.#options.clock.now();
     const inUse = new Set(used.map(({ carriage }) => carriageKey(carriage)));
-    for (const key of watch.due(now)) {
-      if (inUse.has(key)) continue;
-      await this.#tryWay(watch, { peer, carriage: carriageOf(key), path: 'crafted' });
+    const due = watch.due(this.#options.clock.now()).filter((key) => !inUse.has(key));
+    for (const way of used) {
+      const crafted = due.map(carriageOf).filter(({ inner }) => inner === way.carriage.inner);
+      await this.#probeWay(watch, { peer, way, crafted });
     }
     this.#publish(peer, watch);
   }
 
-  /** True when the peer says that something arrived. */
-  async #tryWay(
+  async #probeWay(
     watch: PathWatch,
-    way: Pick<Train, 'peer' | 'carriage' | 'path'>,
-  ): Promise<boolean> {
-    const { prober, clock } = this.#options;
-    const train = { ...way, packets: smallPackets, packetBytes: undefined };
-    const { sent, delivered } = await prober.train(train);
-    watch.noteWay(carriageKey(way.carriage), { atMs: clock.now(), sent, delivered });
-    return delivered !== undefined && delivered > 0;
-  }
-
-  async #trySize(
-    watch: PathWatch,
-    way: {
-      readonly peer: string;
-      readonly carriage: Carriage;
-      readonly believedBytes: number;
-      readonly mtu: number;
-    },
+    of: { readonly peer: string; readonly way: UsedWay; readonly crafted: readonly Carriage[] },
   ): Promise<void> {
     const { prober, clock } = this.#options;
-    const { peer, carriage, believedBytes } = way;
+    const { peer, way, crafted } = of;
+    const { carriage, believedBytes, mtu } = way;
     const { outer } = carriage;
-    const lost = watch.measured(outer) !== undefined;
     // A limit that was measured stands until its next try is due.
-    if (lost && !watch.sizeDue(outer, clock.now())) return;
-    const train = { peer, carriage, packets: fullPackets, packetBytes: believedBytes } as const;
-    const { sent, delivered } = await prober.train({ ...train, path: 'routed' });
-    const size = watch.noteSize(outer, { atMs: clock.now(), sent, delivered });
-    if (size.state === 'good' || delivered !== 0) return;
+    const limited = watch.measured(outer) !== undefined;
+    const retry = limited && watch.sizeDue(outer, clock.now());
+    const counts = await prober.probe({
+      peer,
+      used: carriage,
+      fullBytes: retry ? believedBytes : mtu,
+      fullPath: retry ? 'crafted' : 'routed',
+      crafted,
+      packets: packetsPerTrain,
+    });
+    const atMs = clock.now();
+    watch.noteWay(carriageKey(carriage), { atMs, ...counts.small });
+    for (const [key, count] of counts.crafted) watch.noteWay(key, { atMs, ...count });
+    const arrived = counts.small.delivered !== undefined && counts.small.delivered > 0;
+    if (!arrived || (limited && !retry)) return;
+    const size = watch.noteSize(outer, { atMs, ...counts.full });
+    if (size.state === 'good' || counts.full.delivered !== 0) return;
     const inner = await prober.largest({ peer, carriage, upToBytes: believedBytes });
     if (inner === undefined || inner >= believedBytes) return;
     const text = `packets of ${inner} bytes arrive, of ${believedBytes} do not`;
