@@ -14,6 +14,8 @@ import { HttpProblem, serveControl } from '../http/server.js';
 import { explainReading } from '../explain/node-reading.js';
 import { changeLine } from '../journal/change-line.js';
 import { Journal } from '../journal/journal.js';
+import type { ClusterKey } from '../probe/key.js';
+import { ProbeService } from '../probe/service.js';
 import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
@@ -33,6 +35,7 @@ import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, termsFile } from './paths.js';
+import { probeRoute } from './probe-route.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
@@ -58,6 +61,7 @@ export interface AgentOptions {
   /** What a confirmed change is written to. */
   readonly configFile: string;
   readonly socket?: string | undefined;
+  readonly clusterKey: ClusterKey;
   readonly log: Logger;
   readonly resyncMs?: number | undefined;
 }
@@ -66,6 +70,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #planner: Planner;
   readonly #reconciler: Reconciler;
+  readonly #probing: ProbeService;
   readonly #change: GuardedChange;
   readonly #freeze: Freeze;
   readonly #journal = new Journal();
@@ -118,6 +123,12 @@ export class Agent {
       onPass: (report) => this.#onPass(report),
       frozen: () => this.#freeze.report !== undefined,
     });
+    this.#probing = new ProbeService({
+      node,
+      log: options.log,
+      key: options.clusterKey,
+      reading: () => agentReading(this.#view()),
+    });
     this.#change = agentChange({
       ...options,
       planner: this.#planner,
@@ -146,6 +157,7 @@ export class Agent {
         pass: (reason) => this.#reconciler.pass(reason),
         isPending: () => this.#change.isPending,
       }),
+      probeRoute(this.#probing, () => this.#requirePlan().snapshot.cluster),
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       snapshotRoute({
         view: () => this.#view(),
@@ -181,6 +193,7 @@ export class Agent {
     this.#options.store.close();
     await this.#server?.close();
     this.#guardWatch?.close();
+    this.#probing.close();
     await this.#reconciler.stop();
     clearTimeout(this.#nextStep);
     this.#freeze.close();
@@ -213,6 +226,7 @@ export class Agent {
     const { log } = this.#options;
     this.#takeStep(report);
     this.#freeze.noticed(report);
+    if (this.#plan !== undefined) void this.#probing.update(this.#plan.snapshot.cluster);
     if (report.withheld.length === 0) this.#enforced = this.#plan;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 
 export const defaultConfigPath = '/etc/selvage/cluster.yaml';
+/** The secret that the agents of a cluster share. */
+export const defaultClusterKeyFile = '/etc/selvage/cluster.key';
 export const defaultRuntimeDir = '/run/selvage';
 export const defaultStateDir = '/var/lib/selvage';
 

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import type { ClusterStore } from '../store/store.js';
+import { readClusterKey } from '../probe/key.js';
 import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
@@ -19,6 +20,8 @@ import { UnknownNodeError } from './planner.js';
 export interface RunOptions extends AgentPaths {
   readonly configPath: string;
   readonly node: string;
+  /** Need not exist. */
+  readonly clusterKeyFile: string;
   readonly socket?: string | undefined;
   readonly logLevel: pino.LevelWithSilent;
   /** Remove everything from the kernel when the agent ends, instead of leaving it forwarding. */
@@ -58,6 +61,7 @@ async function runAlone(
     throw new ConfigRefused(store.problems);
   }
   requireNode(store.current, options.node);
+  const clusterKey = readClusterKey(options.clusterKeyFile);
   const runtime = await openRuntime({ paths: options, log });
   const agent = new Agent({
     node: options.node,
@@ -65,6 +69,7 @@ async function runAlone(
     runtime,
     paths: options,
     configFile: options.configPath,
+    clusterKey,
     socket,
     log,
   });

@@ -42,6 +42,7 @@ export const knownErrors: Readonly<Record<string, ExitCode>> = {
   NamespaceTakenError: exitCodes.unable,
   ChangeRefused: exitCodes.unable,
   DamagedFileError: exitCodes.unable,
+  ClusterKeyError: exitCodes.unable,
 };
 
 /** The lines for stderr, and the exit code. */

@@ -4,6 +4,7 @@ import { Option } from '@commander-js/extra-typings';
 import { parseSeconds } from './duration.js';
 import {
   agentSocket,
+  defaultClusterKeyFile,
   defaultConfigPath,
   defaultRuntimeDir,
   defaultStateDir,
@@ -30,6 +31,15 @@ export function nodeOption() {
   return new Option('-n, --node <node>', 'which node of the file this machine is')
     .env('SELVAGE_NODE')
     .default(hostname(), 'the host name');
+}
+
+export function clusterKeyOption() {
+  return new Option(
+    '--cluster-key <file>',
+    "the secret by which agents answer each other's probes; without the file they answer none",
+  )
+    .env('SELVAGE_CLUSTER_KEY')
+    .default(defaultClusterKeyFile);
 }
 
 export function socketOption() {

@@ -9,6 +9,7 @@ import { diffCommand } from './commands/diff.js';
 import { downCommand } from './commands/down.js';
 import { freezeCommand } from './commands/freeze.js';
 import { graphCommand } from './commands/graph.js';
+import { keyCommand } from './commands/key.js';
 import { labCommand } from './commands/lab.js';
 import { matrixCommand } from './commands/matrix.js';
 import { planCommand } from './commands/plan.js';
@@ -55,6 +56,7 @@ Examples:
     snapshotCommand(),
     downCommand(),
     agentCommand(),
+    keyCommand(),
     labCommand(),
     schemaCommand(),
     completionCommand(),

@@ -11,12 +11,13 @@ export interface AgentLaunch {
   readonly node: NodePlan;
   readonly files: NodePaths;
   readonly configFile: string;
+  readonly clusterKeyFile: string;
 }
 
 /** The command line of a node's agent; undefined: this node has none. */
 export type AgentCommand = (launch: AgentLaunch) => readonly string[] | undefined;
 
-export const realAgent: AgentCommand = ({ node, files, configFile }) => [
+export const realAgent: AgentCommand = ({ node, files, configFile, clusterKeyFile }) => [
   ...selvageProgram(),
   'agent',
   '--config',
@@ -27,6 +28,8 @@ export const realAgent: AgentCommand = ({ node, files, configFile }) => [
   files.runtimeDir,
   '--state-dir',
   files.stateDir,
+  '--cluster-key',
+  clusterKeyFile,
 ];
 
 export async function startAgent(
@@ -35,7 +38,12 @@ export async function startAgent(
   agentCommand: AgentCommand,
 ): Promise<ProcessRecord | undefined> {
   const files = lab.files.get(node.name)!;
-  const argv = agentCommand({ node, files, configFile: lab.manifest.configFile });
+  const argv = agentCommand({
+    node,
+    files,
+    configFile: lab.manifest.configFile,
+    clusterKeyFile: lab.paths.clusterKey,
+  });
   if (argv === undefined) return undefined;
   return startDetached(argv, {
     namespace: node.namespace,

@@ -40,11 +40,17 @@ export function namespaceName(lab: string, kind: NamespaceKind, member: string):
 export interface LabPaths {
   readonly folder: string;
   readonly manifest: string;
+  /** The secret that the agents of this lab share, new for each lab. */
+  readonly clusterKey: string;
 }
 
 export function labPaths(lab: string, stateRoot: string = defaultStateRoot): LabPaths {
   const folder = join(stateRoot, checkLabName(lab));
-  return { folder, manifest: join(folder, 'manifest.json') };
+  return {
+    folder,
+    manifest: join(folder, 'manifest.json'),
+    clusterKey: join(folder, 'cluster.key'),
+  };
 }
 
 /** Files of one node of a lab. */

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Cluster } from '../../encap/cluster.js';
+import { generateClusterKey } from '../probe/key.js';
 import { type AgentCommand, realAgent, startAgent, untilReady } from './agents.js';
 import { buildTopology, refuseForeign } from './build.js';
 import { removeLab } from './down.js';
@@ -58,6 +59,7 @@ export async function labUp(options: UpOptions): Promise<Lab> {
   });
   writeManifest(paths, manifest);
   try {
+    generateClusterKey(paths.clusterKey);
     const total = topology.namespaces.length;
     onProgress({ step: 'building namespaces', done: 0, total });
     await buildTopology(topology);

@@ -13,19 +13,29 @@ import {
   writeSync,
 } from 'node:fs';
 
-export const defaultClusterKeyFile = '/etc/selvage/cluster.key';
 const keyMinBytes = 32;
 const keyMaxBytes = 4096;
 /** Whoever else may read or write the file. */
 const othersBits = 0o077;
+
+/** A key that was looked for. */
+export interface ClusterKey {
+  readonly file: string;
+  /** Undefined: there is no such file. */
+  readonly bytes: Uint8Array | undefined;
+}
 
 /** The file is there and not fit to be used; the text says what to do. */
 export class ClusterKeyError extends Error {
   override readonly name = 'ClusterKeyError';
 }
 
-/** Undefined when there is no such file; throws when there is one that must not be used. */
-export function readClusterKey(path: string): Uint8Array | undefined {
+/** Throws when there is a file that must not be used. */
+export function readClusterKey(path: string): ClusterKey {
+  return { file: path, bytes: keyIn(path) };
+}
+
+function keyIn(path: string): Uint8Array | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

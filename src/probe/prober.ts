@@ -147,9 +147,7 @@ class PairRun {
     return [roundTrip(result, { layer: 'inner', family, way: there })];
   }
 
-  async #sizes(
-    pinger: Pinger | undefined,
-  ): Promise<{
+  async #sizes(pinger: Pinger | undefined): Promise<{
     readonly probes: readonly ProbeEvidence[];
     readonly pathMtu: PathMtuEvidence | null;
   }> {

@@ -126,7 +126,12 @@ export class World {
   /** The command line of the node's agent once more, as somebody starts it who knows of none. */
   startTwice(node: SoakNode): Promise<CommandResult> {
     const files = this.lab.files.get(node.name)!;
-    const argv = realAgent({ node: this.planOf(node), files, configFile: this.file })!;
+    const argv = realAgent({
+      node: this.planOf(node),
+      files,
+      configFile: this.file,
+      clusterKeyFile: this.lab.paths.clusterKey,
+    })!;
     return this.run(node, 'timeout', '60', ...argv);
   }
 

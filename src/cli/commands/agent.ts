@@ -1,6 +1,7 @@
 /** `agent`: the service itself. */
 import { Command, Option } from '@commander-js/extra-typings';
 import {
+  clusterKeyOption,
   configOption,
   nodeOption,
   runtimeDirOption,
@@ -20,6 +21,7 @@ export function agentCommand() {
     )
     .addOption(configOption())
     .addOption(nodeOption())
+    .addOption(clusterKeyOption())
     .addOption(socketOption())
     .addOption(runtimeDirOption())
     .addOption(stateDirOption())
@@ -46,6 +48,7 @@ Examples:
       await runAgent({
         configPath: options.config,
         node: options.node,
+        clusterKeyFile: options.clusterKey,
         // Otherwise the socket is in the runtime directory.
         socket: named ? options.socket : undefined,
         runtimeDir: options.runtimeDir,
