@@ -17,10 +17,12 @@ import type { Decision, Exclusion, PairNames } from '../trail.js';
 import { stepOf } from '../trail.js';
 import { underlayFacts } from '../underlay/index.js';
 import type { UnderlayTable } from '../underlay/index.js';
+import type { Admission } from './admissible.js';
+import { carriesAll } from './admissible.js';
 import type { Change } from './change.js';
 import { applyChanges, changeKey } from './change.js';
 import { changesAgainst } from './remove.js';
-import { carriesAll, steerings } from './steer.js';
+import { steerings } from './steer.js';
 
 export type Flip =
   | {
@@ -80,7 +82,7 @@ function search(context: Search, mode: Mode): readonly Flip[] {
       if (++decisions > maxDecisions) return impossible(context, mode);
       const { cluster, decision } = decideWith(context, changes);
       if (flipped(decision, mode)) {
-        if (admissible(cluster, changes, facts))
+        if (admissible(changes, { cluster, base: context.snapshot.cluster, facts }))
           return [{ possible: true, mode, changes, decision }];
         continue;
       }
@@ -115,9 +117,9 @@ function flipped(decision: Decision, mode: Mode): boolean {
 }
 
 /** Would a file with these changes be taken? */
-function admissible(cluster: Cluster, changes: readonly Change[], facts: UnderlayTable): boolean {
+function admissible(changes: readonly Change[], admission: Admission): boolean {
   return changes.every(
-    (change) => change.kind !== 'rule-mode' || carriesAll(cluster, change.rule, facts),
+    (change) => change.kind !== 'rule-mode' || carriesAll(change.rule, admission),
   );
 }
 
