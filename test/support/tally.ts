@@ -45,7 +45,17 @@ function sourceName(name: string): string {
   return name.replace(/\bdist\/(test\/\S+)\.js/, '$1.ts');
 }
 
+/** What a test has measured, as a table of comments. */
+function showTables(parser: Parser): void {
+  parser.on('comment', (comment: string) => {
+    const [, row] = /^\s*# (\|.*\|)\s*$/.exec(comment) ?? [];
+    if (row !== undefined) console.log(`  ${row}`);
+  });
+  parser.on('child', showTables);
+}
+
 const parser = new Parser({});
+showTables(parser);
 parser.on('result', count);
 parser.on('assert', (file: Point) => {
   const seconds = ((file.time ?? 0) / 1000).toFixed(1);

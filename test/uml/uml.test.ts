@@ -111,6 +111,8 @@ t.test('under user-mode-linux', { skip }, async (t) => {
         if (outcome === 'passed') t.pass(name);
         else t.fail(outcome === 'skipped' ? `skipped: ${name}` : name, { detail, ...placeless });
       }
+      // Tables that the check made.
+      for (const [, row] of report.matchAll(/^ *# (\|.*\|)$/gm)) t.comment(row);
       t.comment(/^# (time=.*)$/m.exec(report)?.[1] ?? 'it did not end');
       t.ok(results.length > 0, 'the check made assertions');
       const exit = read(files.exitCode).trim() || 'none: it never ended';

@@ -1,14 +1,14 @@
 /**
- * Every ordered pair of modes, a new segment and a new address of a peer, on a kernel that has ipip
- * itself: planned, compared and applied by the product on two nodes that learn of each change one
- * after the other, while a numbered stream runs each way. The only rule names the mode, so what is
- * received has to change with it. The clock of the settle times is the test's.
+ * Every ordered pair of modes, and changes of segment, port, MTU and addresses, on a kernel that has
+ * ipip itself: planned, compared and applied by the product on two nodes that learn of each change
+ * one after the other, while numbered packets and a TCP connection go both ways. The only rule names
+ * the mode, so what is received has to change with it. The clock of the settle times is the test's.
+ *
+ *     a  192.0.2.1/24  eth0 ──────────────── eth0  198.51.100.2/24 and .22  b
+ *        10.64.1.0                                 10.64.2.0
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Cluster } from '../../../encap/cluster.js';
 import type { Mode } from '../../../encap/mode.js';
@@ -20,26 +20,38 @@ import type { Kernel } from '../../../tunnel/kernel.js';
 import { openKernel } from '../../../tunnel/real-kernel.js';
 import { sketchCluster } from '../../support/cluster-builder.js';
 import { type Namespace, type Teardown, createNamespace, vethPair } from '../../support/netns.js';
-import type { StreamSummary } from '../../support/stream.js';
+import { startTraffic, trafficTable } from '../../support/traffic.js';
 
 const perSecond = 1000;
-const longestS = 50;
 const settleMs = 10_000;
 let nowMs = 1_000_000;
 
 interface Setting {
   readonly mode: Mode;
   readonly vni: number;
+  readonly port: number;
+  readonly linkMtu: number;
   readonly peer: string;
 }
 
-const clusterOf = ({ mode, vni, peer }: Setting): Cluster => ({
+const clusterOf = ({ mode, vni, port, linkMtu, peer }: Setting): Cluster => ({
   ...sketchCluster({
     vni,
+    port,
     rules: [{ mode, force: true }],
+    zones: { x: { subnets: ['192.0.2.0/24 floor'] }, y: { subnets: ['198.51.100.0/24 floor'] } },
+    links: [
+      {
+        ends: [
+          { kind: 'zone', zone: 'x' },
+          { kind: 'zone', zone: 'y' },
+        ],
+        mtu: linkMtu,
+      },
+    ],
     nodes: [
-      { name: 'a', at: '192.0.2.1/24', overlay: '10.64.1.0/24' },
-      { name: 'b', at: `${peer}/24`, overlay: '10.64.2.0/24' },
+      { name: 'a', zone: 'x', at: '192.0.2.1/24', overlay: '10.64.1.0/24' },
+      { name: 'b', zone: 'y', at: `${peer}/24`, overlay: '10.64.2.0/24' },
     ],
   }),
   settleMs,
@@ -67,6 +79,15 @@ class Node {
     this.#planner.applied(plan, { unmade: [] });
   }
 
+  /** Device, without its slot, and MTU of the route to this prefix. */
+  async way(text: string): Promise<string> {
+    const { routes } = await this.kernel.dump();
+    const target = routes.find(({ prefix }) => prefix.text === text)?.target;
+    return target?.kind === 'unicast'
+      ? `${target.device.replace(/[ab]$/, '')} ${target.mtu}`
+      : 'none';
+  }
+
   async devices(): Promise<string> {
     const { links } = await this.kernel.dump();
     return links
@@ -77,97 +98,97 @@ class Node {
   }
 }
 
+/** A change, and the devices that b has when it is prepared, switched and over. */
+type Step = readonly [what: string, next: Partial<Setting>, devices: readonly string[]];
+
+const steps: readonly Step[] = [
+  ['native to ipip', { mode: 'ipip' }, ['slip4', 'slip4', 'slip4']],
+  [
+    "the peer's address, ipip",
+    { peer: '198.51.100.22' },
+    ['slip4 slip4b', 'slip4 slip4b', 'slip4b'],
+  ],
+  ['link MTU shrinks, ipip', { linkMtu: 1400 }, ['slip4b', 'slip4b', 'slip4b']],
+  ['link MTU grows, ipip', { linkMtu: 1500 }, ['slip4b', 'slip4b', 'slip4b']],
+  ['ipip to native', { mode: 'native' }, ['slip4b', 'slip4b', '']],
+  ["the peer's address, native", { peer: '198.51.100.2' }, ['', '', '']],
+  ['native to vxlan', { mode: 'vxlan' }, ['slv4a', 'slv4a', 'slv4a']],
+  ["the peer's address, vxlan", { peer: '198.51.100.22' }, ['slv4a', 'slv4a', 'slv4a']],
+  ['VNI', { vni: 8 }, ['slv4a slv4b', 'slv4a slv4b', 'slv4b']],
+  ['port', { port: 8472 }, ['slv4a slv4b', 'slv4a slv4b', 'slv4a']],
+  ['VNI and port', { vni: 9, port: 4790 }, ['slv4a slv4b', 'slv4a slv4b', 'slv4b']],
+  ['link MTU shrinks, vxlan', { linkMtu: 1400 }, ['slv4b', 'slv4b', 'slv4b']],
+  ['link MTU grows, vxlan', { linkMtu: 1500 }, ['slv4b', 'slv4b', 'slv4b']],
+  ['vxlan to ipip', { mode: 'ipip' }, ['slip4 slv4b', 'slip4 slv4b', 'slip4']],
+  ['ipip to vxlan', { mode: 'vxlan' }, ['slip4 slv4a', 'slip4 slv4a', 'slv4a']],
+  ['vxlan to native', { mode: 'native' }, ['slv4a', 'slv4a', '']],
+];
+
 t.setTimeout(110_000);
 t.test('changes under traffic, with the tunnels of the kernel', { timeout: 100_000 }, async (t) => {
-  writeFileSync('/proc/sys/net/core/rmem_max', '8388608');
+  writeFileSync('/proc/sys/net/core/rmem_max', String(64 * 1024 * 1024));
   const a = new Node(t, 'a');
   const b = new Node(t, 'b');
   vethPair(
     { namespace: a.namespace, device: 'eth0', addresses: ['192.0.2.1/24'] },
-    { namespace: b.namespace, device: 'eth0', addresses: ['192.0.2.2/24', '192.0.2.22/24'] },
+    { namespace: b.namespace, device: 'eth0', addresses: ['198.51.100.2/24', '198.51.100.22/24'] },
   );
-  let setting: Setting = { mode: 'native', vni: 7, peer: '192.0.2.2' };
+  // The tunnel address is only on tunnel devices, and a native node has none.
+  a.namespace.ip('route add 198.51.100.0/24 dev eth0', 'addr add 10.64.1.0/32 dev lo');
+  b.namespace.ip('route add 192.0.2.0/24 dev eth0', 'addr add 10.64.2.0/32 dev lo');
+  let setting: Setting = {
+    mode: 'native',
+    vni: 7,
+    port: 4789,
+    linkMtu: 1500,
+    peer: '198.51.100.2',
+  };
   for (const node of [a, b]) await node.apply(clusterOf(setting));
 
-  const ends = [
-    { from: a, to: b, address: '10.64.2.0' },
-    { from: b, to: a, address: '10.64.1.0' },
-  ];
-  // The tunnel address is only on tunnel devices, and a native node has none.
-  for (const { to, address } of ends) to.namespace.ip(`addr add ${address}/32 dev lo`);
-  const program = fileURLToPath(new URL('../../support/stream.js', import.meta.url));
-  const start = (node: Node, ...args: readonly string[]): ChildProcess =>
-    node.namespace.spawn(process.execPath, [program, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-  const receivers = ends.map(({ to }) => start(to, 'receive', '7000'));
-  const heard = receivers.map(lines);
-  for (const line of heard) t.equal(await line(), 'ready');
-  const senders = ends.map(({ from, address }) =>
-    start(from, 'send', address, '7000', String(perSecond), String(longestS)),
-  );
-  const told = senders.map(lines);
-  await sleep(2_500);
-
-  const seen: string[] = [];
-  const change = async (next: Partial<Setting>): Promise<void> => {
-    setting = { ...setting, ...next };
-    for (const waitMs of [1_000, settleMs, settleMs]) {
-      nowMs += waitMs;
-      for (const node of [a, b]) {
-        await node.apply(clusterOf(setting));
-        await sleep(30);
+  const traffic = await startTraffic(t, {
+    ends: [
+      { namespace: a.namespace, addresses: ['10.64.1.0'] },
+      { namespace: b.namespace, addresses: ['10.64.2.0'] },
+    ],
+    perSecond,
+    // A single slow CPU carries all of it.
+    tcpBytesPerSecond: 200_000,
+  });
+  for (const [index, [what, next, devices]] of steps.entries())
+    await traffic.during(what, async () => {
+      setting = { ...setting, ...next };
+      const seen: string[] = [];
+      for (const waitMs of [3 * settleMs, settleMs, settleMs]) {
+        nowMs += waitMs;
+        for (const node of index % 2 === 0 ? [a, b] : [b, a]) {
+          await node.apply(clusterOf(setting));
+          await sleep(50);
+        }
+        seen.push(await b.devices());
       }
-      seen.push(await b.devices());
-    }
-  };
-  for (const mode of ['ipip', 'vxlan', 'native', 'vxlan', 'ipip'] as const) await change({ mode });
-  await change({ peer: '192.0.2.22' });
-  await change({ mode: 'native' });
-  await change({ mode: 'vxlan' });
-  await change({ vni: 8 });
-  await change({ peer: '192.0.2.2' });
-  await sleep(300);
+      t.same(seen, devices, `${what}: devices come before they are used and go after`);
+      const device = { native: 'eth0', ipip: 'slip4', vxlan: 'slv4' }[setting.mode];
+      const overhead = { native: 0, ipip: 20, vxlan: 50 }[setting.mode];
+      const way = `${device} ${setting.linkMtu - overhead}`;
+      t.same([await a.way('10.64.2.0/24'), await b.way('10.64.1.0/24')], [way, way], what);
+    });
 
-  for (const sender of senders) sender.kill('SIGINT');
-  for (const [i, receiver] of receivers.entries()) {
-    const { sent, failed } = JSON.parse(await told[i]!()) as { sent: number; failed: number };
-    receiver.stdin?.write(`${sent}\n`);
-    const summary = JSON.parse(await heard[i]!()) as StreamSummary;
-    t.comment({ sent, failed, ...summary });
-    t.equal(failed, 0, 'the sender saw no error');
-    t.ok(sent > 4_000, `${sent} packets`);
-    t.match(summary, { received: sent, duplicates: 0, reordered: 0, missing: [] }, 'none lost');
+  const result = await traffic.end();
+  for (const line of trafficTable(result)) t.comment(line);
+  t.equal(result.overflowed, 0, 'the receivers had room for what arrived');
+  for (const row of result.rows) {
+    const packets = row.sent.join(' and ');
+    t.match(
+      row,
+      { lost: [0, 0], refused: [0, 0], reordered: [0, 0] },
+      `${row.what}: ${packets} packets, none lost, none reordered`,
+    );
   }
-  t.same(
-    seen,
-    [
-      ['slip4', 'slip4', 'slip4'],
-      ['slip4 slv4a', 'slip4 slv4a', 'slv4a'],
-      ['slv4a', 'slv4a', ''],
-      ['slv4a', 'slv4a', 'slv4a'],
-      ['slip4 slv4a', 'slip4 slv4a', 'slip4'],
-      ['slip4 slip4b', 'slip4 slip4b', 'slip4b'],
-      ['slip4b', 'slip4b', ''],
-      ['slv4a', 'slv4a', 'slv4a'],
-      ['slv4a slv4b', 'slv4a slv4b', 'slv4b'],
-      ['slv4b', 'slv4b', 'slv4b'],
-    ].flat(),
-    'devices come before they are used and go after',
-  );
+  const [fewest] = [...result.total.sent].sort((x, y) => x - y);
+  t.ok(fewest! > result.total.seconds * perSecond * 0.7, 'the streams kept their pace');
+  t.match(result, { duplicates: 0, total: { lost: [0, 0] } }, 'nor between the changes');
+  for (const tcp of result.tcp) {
+    t.match(tcp, { wrong: 0, error: undefined }, 'the TCP connection survives');
+    t.ok(tcp.bytes > 100_000, `${tcp.bytes} bytes`);
+  }
 });
-
-/** Collects what a program says; `said` waits for a complete line. */
-function lines(child: ChildProcess): () => Promise<string> {
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
-  return async () => {
-    while (!text.includes('\n')) {
-      if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} ended early`);
-      await Promise.race([once(child.stdout!, 'data'), once(child, 'close')]);
-    }
-    const [line = '', ...others] = text.split('\n');
-    text = others.join('\n');
-    return line;
-  };
-}
