@@ -1,6 +1,6 @@
 /**
  * Why a pair goes another way than before: the first step at which the two trails part, in words
- * that name zones, rules and facts but no nodes.
+ * that name rules, facts and providers but no nodes.
  */
 import type { Rule } from '../cluster.js';
 import { describeCarriage, describeExclusion, describeLink, describeRule } from '../describe.js';
@@ -15,7 +15,7 @@ export interface DiffCause {
   readonly text: string;
 }
 
-/** Zones of the two ends, before and after. */
+/** What the two ends are called, before and after. */
 export interface CauseNames {
   readonly old: PairNames;
   readonly next: PairNames;

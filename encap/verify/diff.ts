@@ -9,6 +9,7 @@ import type { DiffCause } from './diff-cause.js';
 import { causeOf } from './diff-cause.js';
 import type { RecordDiff } from './diff-records.js';
 import { diffRecords, isEmpty } from './diff-records.js';
+import { endNames } from './end-names.js';
 import type { ZonePair } from './finding.js';
 import { outcomeOf, outcomeText } from './outcome.js';
 import type { PairGroup, PairsSummary } from './pairs.js';
@@ -50,7 +51,7 @@ export interface ClusterDiff {
 }
 
 export function diffClusters(old: Cluster, next: Cluster): ClusterDiff {
-  const book = new DiffBook();
+  const book = new DiffBook(old, next);
   let pairs = 0;
   let changedPairs = 0;
   const summary = visitPairs([old, next], (group) => {
@@ -71,7 +72,12 @@ interface Draft extends Omit<DiffGroup, 'pairs' | 'zonePairs'> {
 }
 
 class DiffBook {
+  readonly #clusters: readonly [Cluster, Cluster];
   readonly #drafts = new Map<string, Draft>();
+
+  constructor(old: Cluster, next: Cluster) {
+    this.#clusters = [old, next];
+  }
 
   /** Does the family go another way? */
   add(group: PairGroup, family: Family): boolean {
@@ -79,10 +85,11 @@ class DiffBook {
     const [was, is] = [outcomeOf(old), outcomeOf(next)];
     const [from, to] = [outcomeText(was, family), outcomeText(is, family)];
     if (from === to) return false;
-    const names = (position: 0 | 1) => ({
-      from: `zone ${group.from.zones[position] ?? '(none)'}`,
-      to: `zone ${group.to.zones[position] ?? '(none)'}`,
-    });
+    const names = (position: 0 | 1) => {
+      const cluster = this.#clusters[position];
+      const [sender, receiver] = [group.from.zones[position], group.to.zones[position]];
+      return endNames({ cluster, zone: sender }, { cluster, zone: receiver });
+    };
     const cause =
       old === undefined || next === undefined
         ? comingCause(group, family)

@@ -1,6 +1,6 @@
 /**
  * What is to be said of one pair of nodes and one family, read off its decision and the decision
- * for the way back. The texts name zones, rules and facts but no nodes, so that the many pairs
+ * for the way back. The texts name rules, facts and providers but no nodes, so that the many pairs
  * with one cause are one finding.
  */
 import type { Family } from '../address.js';
@@ -11,6 +11,7 @@ import { stepOf } from '../trail.js';
 import type { UnderlayTable } from '../underlay/index.js';
 import type { PairFinding } from './finding.js';
 import type { HeldAddresses } from './held-addresses.js';
+import { endNames } from './end-names.js';
 import { outcomeOf, outcomeText } from './outcome.js';
 import { remediesOf } from './remedy.js';
 import { unconfirmedFindings } from './unconfirmed.js';
@@ -51,8 +52,8 @@ function ruleOf(decision: Decision): Rule | undefined {
   return stepOf(decision, 'rule')?.rule;
 }
 
-function namesOf({ from, to }: PairView): PairNames {
-  return { from: `zone ${from.zone}`, to: `zone ${to.zone}` };
+function namesOf({ cluster, from, to }: PairView): PairNames {
+  return endNames({ cluster, zone: from.zone }, { cluster, zone: to.zone });
 }
 
 function ruleText(rule: Rule | undefined): string {
