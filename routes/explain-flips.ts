@@ -23,9 +23,27 @@ export interface Flips {
 
 export const noFlips: Flips = Object.freeze({ flips: [], unflippable: [] });
 
+/** The last answer about a snapshot: one is asked about many addresses of a prefix. */
+const last = new WeakMap<FlipsInput['snapshot'], { readonly key: string; readonly flips: Flips }>();
+
 export function explainFlips(decision: Decision, input: FlipsInput): Flips {
   const { snapshot, from, owner, facts } = input;
   if (owner === undefined) return noFlips;
+  // Other facts than the built-in ones are no part of the key.
+  if (facts !== undefined) return searchFlips(decision, { ...input, owner });
+  const key = `${from.name} ${decision.prefix.text} ${owner.name}`;
+  const known = last.get(snapshot);
+  if (known?.key === key) return known.flips;
+  const flips = searchFlips(decision, { ...input, owner });
+  last.set(snapshot, { key, flips });
+  return flips;
+}
+
+function searchFlips(
+  decision: Decision,
+  input: FlipsInput & { readonly owner: ClusterNode },
+): Flips {
+  const { snapshot, from, owner, facts } = input;
   const question = { from, prefix: decision.prefix, owner };
   const flips: FlipReport[] = [];
   const unflippable: UnflippableReport[] = [];
