@@ -39,7 +39,7 @@ export function agentChange(options: AgentChangeOptions): GuardedChange {
     previous: { kind: 'configured' },
     terms: () => planner.remembered(),
     prober: openPing(),
-    nextRevision: () => (store.current?.revision ?? 0) + 1,
+    nextRevision: () => store.claimRevision(),
     presentCluster: () => store.current,
     pathMtu: async (to) => (await runtime.kernel.lookup(to))?.mtu,
     assess: (cluster, sshClient) =>

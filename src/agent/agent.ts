@@ -180,9 +180,12 @@ export class Agent {
 
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
   async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {
-    const { store } = this.#options;
+    const { store, log } = this.#options;
+    const before = store.current;
     await store.reload();
     this.#logProblems();
+    if (store.current === before && store.problems.length === 0)
+      log.info({ revision: before?.revision }, 'the configuration is unchanged');
     await this.#reconciler.pass('reload');
     return { revision: store.current?.revision ?? 0, problems: store.problems };
   }

@@ -43,6 +43,8 @@ export class ConfigSource {
   readonly path: string;
   readonly #options: ConfigSourceOptions;
   #current: Cluster | undefined;
+  /** The highest that was given away. */
+  #revision = 0;
   #currentDigest = '';
   #currentWarnings: readonly Problem[] = [];
   #lastProblems: readonly Problem[] = [];
@@ -64,6 +66,11 @@ export class ConfigSource {
   /** Of the last read: errors when it was rejected, else warnings. */
   get lastProblems(): readonly Problem[] {
     return this.#lastProblems;
+  }
+
+  /** The next revision, for a version that is not read from the file: no other gets it. */
+  claimRevision(): number {
+    return ++this.#revision;
   }
 
   /** Follows the file from now on. */
@@ -110,17 +117,18 @@ export class ConfigSource {
       this.#lastProblems = this.#currentWarnings;
       return { kind: 'unchanged', cluster: this.#current };
     }
-    const revision = (this.#current?.revision ?? 0) + 1;
     const parsed = await readClusterFile(
-      { bytes: read.bytes, file: this.path, revision },
+      { bytes: read.bytes, file: this.path, revision: this.#revision + 1 },
       { ...this.#options, signal: this.#closing.signal },
     );
     if (!parsed.ok) return this.#rejected(parsed.problems);
-    this.#current = parsed.cluster;
+    // One that was claimed meanwhile is somebody else's.
+    const revision = this.claimRevision();
+    this.#current = Object.freeze({ ...parsed.cluster, revision });
     this.#currentDigest = digest;
     this.#currentWarnings = parsed.warnings;
     this.#lastProblems = parsed.warnings;
-    return this.#tell({ kind: 'changed', cluster: parsed.cluster, warnings: parsed.warnings });
+    return this.#tell({ kind: 'changed', cluster: this.#current, warnings: parsed.warnings });
   }
 
   #rejected(problems: readonly Problem[]): ConfigUpdate {

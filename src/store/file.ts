@@ -19,6 +19,7 @@ export async function openFileStore(path: string): Promise<ClusterStore> {
     get problems() {
       return source.lastProblems.map((problem) => formatProblem(problem));
     },
+    claimRevision: () => source.claimRevision(),
     onChange: (listener) => void listeners.add(listener),
     reload: async () => {
       await source.reload();

@@ -74,6 +74,7 @@ export async function withLastGood(
     get lastGoodOf() {
       return store.current === undefined ? saved?.savedAt : undefined;
     },
+    claimRevision: () => store.claimRevision(),
     onChange: (listener) => store.onChange(listener),
     reload: async () => {
       await store.reload();

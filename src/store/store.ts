@@ -10,6 +10,8 @@ export interface ClusterStore {
   readonly problems: readonly string[];
   /** Set while the store has no good version of its own and an older one stands in: its time. */
   readonly lastGoodOf?: Date | undefined;
+  /** A revision for a candidate: no version read later gets it, whatever becomes of this one. */
+  claimRevision(): number;
   /** Told after every new version, good or bad. */
   onChange(listener: () => void): void;
   /** Reads again now; resolves when the result is in force or refused. */

@@ -82,6 +82,15 @@ t.test('a replaced file and a file written in place are both seen', async (t) =>
   t.ok(source.current!.revision >= 4, 'each change has a higher revision');
 });
 
+t.test('a revision that was claimed is nobody else’s', async (t) => {
+  const { path, source, last } = await follow(t);
+  t.equal(source.claimRevision(), 2);
+  writeFileSync(path, file('two'));
+  await last('two');
+  t.ok(source.current!.revision > 2, `revision ${source.current!.revision}`);
+  t.ok(source.claimRevision() > source.current!.revision);
+});
+
 t.test('a bad file never replaces a good one, and its problems are kept', async (t) => {
   const { path, source, seen, last } = await follow(t);
   writeFileSync(path, file('two').replace('10.0.0.1', '10.0.0.999'));

@@ -51,6 +51,10 @@ function consequence(cluster: Cluster): string {
 
 /** A store whose versions the test decides. */
 class TestStore implements ClusterStore {
+  claimRevision(): number {
+    return 99;
+  }
+
   readonly name = source;
   current: Cluster | undefined;
   problems: readonly string[] = [];
