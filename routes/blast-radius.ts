@@ -71,7 +71,7 @@ export function blastRadius(question: BlastQuestion): BlastRadius {
   for (const prefix of new Set([...before.paths.keys(), ...after.paths.keys()])) {
     const [old, next] = [before.paths.get(prefix), after.paths.get(prefix)];
     const owner = owners.of(prefix);
-    const way = change(old, next, moved.has(owner.node));
+    const way = segmentChange(question, { old, next }) ?? change(old, next, moved.has(owner.node));
     if (way === undefined) continue;
     nodes.add(owner.node);
     const key = JSON.stringify([owner.zone, (next ?? old)!.prefix.family, way.from, way.to]);
@@ -131,6 +131,28 @@ function change(
   if (moved || old.target.gateway?.text !== next.target.gateway?.text)
     return { from, to: `${to}, another next hop` };
   return undefined;
+}
+
+/** The way stays a vxlan one, by another segment: its peers are tunnelled anew. */
+function segmentChange(
+  { actual, desired }: BlastQuestion,
+  routes: { readonly old: RouteObject | undefined; readonly next: RouteObject | undefined },
+): { readonly from: string; readonly to: string } | undefined {
+  const { old, next } = routes;
+  const before = segmentOf(actual.links.find((link) => link.name === deviceOf(old)));
+  const after = segmentOf(desired.get(`link ${deviceOf(next)}`));
+  if (before === undefined || after === undefined || before === after) return undefined;
+  return { from: `${wayOf(old)} (${before})`, to: `${wayOf(next)} (${after})` };
+}
+
+function deviceOf(route: RouteObject | undefined): string | undefined {
+  return route?.target.kind === 'unicast' ? route.target.device : undefined;
+}
+
+function segmentOf(link: KernelState['links'][number] | DesiredObject | undefined) {
+  return link?.type === 'link' && link.kind === 'vxlan'
+    ? `VNI ${link.vni}, port ${link.port}`
+    : undefined;
 }
 
 const modeOfDevice: Readonly<Record<string, string>> = {

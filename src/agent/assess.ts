@@ -24,15 +24,21 @@ export interface AssessQuestion {
   readonly readGuard?: ReadGuard | undefined;
 }
 
+/** Of a change, see routes/changeover.ts. */
+const steps = 3;
+
 export async function assess(question: AssessQuestion): Promise<PlanReport> {
   const { node, kernel, previous, sshClient } = question;
   // Where the change leads to in the end, not how far its first pass gets.
   const cluster: Cluster = { ...question.cluster, settleMs: 0 };
   const actual = await kernel.dump();
   const planner = question.planner.fork();
-  // The first plan makes room for the new beside the old, the second one has only the new.
-  await planner.plan(cluster, actual);
-  const plan = await planner.plan(cluster, actual);
+  let plan = await planner.plan(cluster, actual);
+  // Makes room for the new beside the old, then sends it, then has only the new.
+  for (let step = 1; step < steps; step++) {
+    planner.applied(plan, { unmade: [] });
+    plan = await planner.plan(cluster, actual);
+  }
   const sysctls = readSysctls(kernel, plan.objects.values());
   const difference = diff(plan.objects, { kernel: actual, sysctls });
   const { changes } = difference;

@@ -11,6 +11,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import t from 'tap';
 import type { ChangeReport } from '../../src/agent/change.js';
+import { agentRequest } from '../../src/agent/client.js';
 import type { PlanReport } from '../../src/agent/plan-report.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import type { TestAgent } from '../support/agents.js';
@@ -21,11 +22,12 @@ import { createNamespace, vethPair } from '../support/netns.js';
 
 const skip = skipReason('root', 'netns', 'nft');
 
-const yaml = (rule: string, pools = '10.64.0.0/16'): string => `
+const yaml = (rule: string, pools = '10.64.0.0/16', vni = 4096): string => `
 cluster: pair
 overlay:
   pools: [${pools}]
   settleSeconds: 0
+  vxlan: { vni: ${vni} }
 rules:
   - { name: v4, family: 4, mode: ${rule}, force: true }
   # For nobody; but so every node receives both modes, whatever the first rule asks for.
@@ -36,8 +38,20 @@ nodes:
   - { name: b, address: 192.0.2.2/24, overlay: [10.64.2.0/24] }
 `;
 
-t.setTimeout(150_000);
-t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
+const bothFamilies = (ipv6: string): string => `
+cluster: pair
+overlay:
+  pools: [10.64.0.0/16, "fd64::/48"]
+  settleSeconds: 0
+rules:
+  - { name: v6, family: 6, mode: ${ipv6}, force: true }
+nodes:
+  - { name: a, address: [192.0.2.1/24, "fd00::1/64"], overlay: [10.64.1.0/24, "fd64:0:0:1::/64"] }
+  - { name: b, address: [192.0.2.2/24, "fd00::2/64"], overlay: [10.64.2.0/24, "fd64:0:0:2::/64"] }
+`;
+
+t.setTimeout(250_000);
+t.test('changes with a way back', { skip, timeout: 240_000 }, async (t) => {
   const a = createNamespace(t);
   const b = createNamespace(t);
   vethPair(
@@ -67,6 +81,11 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
   };
   const socket = join(folder.path, 'a', 'agent.sock');
   const at = ['--socket', socket];
+  /** Of the cluster that packets are sent by. */
+  const revision = async (): Promise<number> => {
+    const rib = await agentRequest({ socket, method: 'GET', path: '/v1/rib' });
+    return (rib as { revision: number }).revision;
+  };
   const change = (result: RunResult): ChangeReport => {
     if (result.stdout === '') throw new Error(`no report: ${result.stderr}`);
     return JSON.parse(result.stdout) as ChangeReport;
@@ -107,6 +126,33 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
     t.equal(selvage(['confirm', ...at]).status, 0);
     t.equal(await kept.ended, 0);
     t.match(JSON.parse(kept.out()), { state: 'confirmed' });
+    t.equal(routeDevice(a), 'slv4a');
+
+    // On a terminal it asks; `script` gives it one.
+    const [answered, refused] = ['y', 'n'].map((answer) => async () => {
+      const words = [program!, ...rest, 'apply', '--confirm', '30s', ...alone];
+      const line = words.map((word) => `'${word}'`).join(' ');
+      const terminal = a.spawn('script', ['-qec', line, '/dev/null'], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      let shown = '';
+      terminal.stdout!.setEncoding('utf8').on('data', (text: string) => (shown += text));
+      const over = new Promise((resolve) => terminal.once('exit', resolve));
+      await eventually(
+        () => shown.includes('keep it? [y/n]'),
+        () => `it does not ask: ${shown}`,
+      );
+      // What is no answer is asked again.
+      terminal.stdin!.write('what?\n');
+      await eventually(
+        () => shown.split('keep it? [y/n]').length > 2,
+        () => `it does not ask again: ${shown}`,
+      );
+      terminal.stdin!.write(`${answer}\n`);
+      return { code: await over, shown: shown.replace(/\s+/g, ' ') };
+    });
+    t.match(await answered!(), { code: 0, shown: /is in force: kept as/ });
+    t.match(await refused!(), { code: 1, shown: /was rolled back: answered no/ });
     t.equal(routeDevice(a), 'slv4a');
 
     const killed = start();
@@ -222,11 +268,43 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
     t.ok(performance.now() - started >= 2_000);
     t.equal(readFileSync(folder.config, 'utf8'), yaml('native'));
     t.match(selvage(['confirm', ...at]).stderr, /rolled back: nobody confirmed within 2 s/);
+    const first = await revision();
 
     t.equal(selvage(['apply', file, '--confirm', '60s', ...at]).status, 0);
     t.equal(routeDevice(a), 'slv4a');
+    const second = await revision();
     t.equal(selvage(['rollback', ...at]).status, 0);
     t.equal(routeDevice(a), 'eth0');
+    t.equal(await revision(), first, 'what is in force again');
+    t.ok(second > first + 1, `${second}: the number of what was taken back is not used again`);
+
+    agent.process.kill('SIGHUP');
+    await eventually(
+      () => agent.log().some((line) => line.includes('the configuration is unchanged')),
+      () => agent.log().join('\n'),
+    );
+  });
+
+  await t.test('a new segment: the peers that are tunnelled anew are named', (t) => {
+    const file = join(folder.path, 'new-vni.yaml');
+    writeFileSync(file, yaml('native', undefined, 7));
+    t.match(
+      selvage(['plan', file, ...at]).stdout,
+      /touches 0 of 1 peer\n {2}device slv4b made\n {2}device slv4a removed\n/,
+      'nobody is reached by it just now',
+    );
+    writeFileSync(folder.config, yaml('vxlan'));
+    a.run('sleep', ['1']);
+    t.equal(routeDevice(a), 'slv4a');
+    writeFileSync(file, yaml('vxlan', undefined, 7));
+    t.match(
+      selvage(['plan', file, ...at]).stdout.replace(/\s+/g, ' '),
+      /touches 1 of 1 peer 1 peer in zone default, IPv4: vxlan 1450 \(VNI 4096, port 4789\) → vxlan 1450 \(VNI 7, port 4789\) \(b\) device slv4b made device slv4a removed/,
+    );
+    writeFileSync(folder.config, yaml('native'));
+    a.run('sleep', ['1']);
+    t.equal(routeDevice(a), 'eth0');
+    t.end();
   });
 
   await t.test('a peer that it cuts is named, and it comes back at once', async (t) => {
@@ -243,6 +321,18 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
       probes: { lost: [{ node: 'b' }], stillLost: [] },
     });
     t.equal(routeDevice(a), 'eth0');
+
+    // A rule that denies the pair cuts it just as well.
+    const denied = selvage(['apply', candidate('deny'), '--confirm', '60s', '-o', 'json', ...at]);
+    t.equal(denied.status, 1);
+    t.match(change(denied), {
+      state: 'rolled-back',
+      reason:
+        'peers that answered before do not answer: b (overlay IPv4, overlay IPv4 with packets of full size)',
+      probes: { lost: [{ node: 'b' }], stillLost: [] },
+    });
+    t.equal(routeDevice(a), 'eth0');
+    t.equal(a.tryRun('ping', ['-c', '1', '-W', '2', '10.64.2.0']).status, 0);
 
     const meant = selvage([
       'apply',
@@ -295,6 +385,35 @@ t.test('changes with a way back', { skip, timeout: 140_000 }, async (t) => {
   });
   await agentB.kill('SIGTERM');
   t.ok(existsSync(folder.config));
+
+  await t.test('a change that cuts IPv6 alone comes back, and says so', async (t) => {
+    a.ip('addr add fd00::1/64 dev eth0 nodad');
+    b.ip('addr add fd00::2/64 dev eth0 nodad');
+    const both = new AgentFolder(t, bothFamilies('vxlan'));
+    const agents = [both.start(a, 'a'), both.start(b, 'b')];
+    await Promise.all(agents.map((one) => one.ready()));
+    const file = join(both.path, 'new.yaml');
+    writeFileSync(file, bothFamilies('native'));
+    const apply = (): ChangeReport =>
+      change(
+        selvage([
+          ...['apply', file, '--confirm', '60s', '-o', 'json'],
+          ...['--socket', agents[0]!.socket],
+        ]),
+      );
+    b.run('nft', ['-f', '-'], {
+      input:
+        'table inet blocker { chain in { type filter hook prerouting priority -300; iifname "eth0" ip6 saddr fd64::/48 drop; }; }',
+    });
+    const blocked = apply();
+    b.run('nft', ['delete', 'table', 'inet', 'blocker']);
+    t.match(blocked, { state: 'rolled-back', probes: { stillLost: [] } });
+    t.same(blocked.probes?.lost, [
+      { node: 'b', paths: ['overlay IPv6', 'overlay IPv6 with packets of full size'] },
+    ]);
+    t.match(apply(), { state: 'provisional', probes: { asked: 1, answered: 1, lost: [] } });
+    for (const one of agents) await one.kill('SIGTERM');
+  });
 });
 
 function routeDevice(namespace: Namespace): string | undefined {
