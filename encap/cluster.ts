@@ -5,6 +5,7 @@
  * object that an operator wrote keeps its `source`, so that an explanation can point at the line.
  */
 import type { Address, Family } from './address.js';
+import type { LiveRecord } from './live-record.js';
 import type { CarriageKey, Mode, Plane, RuleResult } from './mode.js';
 import type { InterfaceAddress, Prefix } from './prefix.js';
 
@@ -128,6 +129,12 @@ export interface Rule {
   readonly source?: SourceRef;
 }
 
+/** What tells one VXLAN segment's packets from another's. */
+export interface VxlanId {
+  readonly vni: number;
+  readonly port: number;
+}
+
 /** What a node can receive, by carriage; a missing key means `kernel`. */
 export type Accepts = Readonly<Partial<Record<CarriageKey, Plane>>>;
 
@@ -146,10 +153,10 @@ export interface ClusterNode {
   readonly mtu: number | undefined;
   readonly accepts: Accepts;
   /**
-   * What the node may still be sending, by its own live record; undefined where there are none (the
-   * cluster file), then the rules alone say what may arrive.
+   * What the node itself says that it receives and sends; undefined where there are no such records
+   * (the cluster file), then the rules alone say what may arrive.
    */
-  readonly sends?: readonly CarriageKey[];
+  readonly live?: LiveRecord;
   /** A record kept only so that explanations can say that its owner has left. */
   readonly withdrawn: boolean;
   /** All of its overlay prefixes are masqueraded, or none; absent: as the cluster says. */
@@ -181,7 +188,7 @@ export interface Cluster {
   readonly revision: number;
   /** The pools that node prefixes are taken from; unknown addresses inside are unreachable. */
   readonly pools: readonly Prefix[];
-  readonly vxlan: { readonly vni: number; readonly port: number };
+  readonly vxlan: VxlanId;
   /** Absent: the default of `masquerade.ts`. */
   readonly masquerade?: Masquerade;
   /**

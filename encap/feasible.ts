@@ -4,6 +4,7 @@
  */
 import type { Family } from './address.js';
 import type { Cluster, LocalFacts, PeerProbes, ProbeResults, Rule } from './cluster.js';
+import { accepts } from './live-record.js';
 import type { Carriage, Plane, RuleResult } from './mode.js';
 import { carriageKey } from './mode.js';
 import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes, overheadItems } from './mtu.js';
@@ -296,6 +297,8 @@ function assessAccepts(
     if (planeRank[plane] > planeRank[worst]) worst = plane;
     if (plane === 'none' || (plane === 'userspace' && question.wanted === 'auto'))
       exclusions.push({ code: 'accepts', end, plane });
+    else if (end === 'to' && !accepts(node.live, carriage))
+      exclusions.push({ code: 'accepts', end, plane: 'none' });
   }
   return worst;
 }

@@ -58,7 +58,7 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
       declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
     };
   const switches = { ...zone.switches, ...node.switches, firewall };
-  const kind = JSON.stringify([zone.name, switches, node.mtu, node.accepts]);
+  const kind = JSON.stringify([zone.name, switches, node.mtu, node.accepts, node.live?.accepts]);
   const site: Site = { node, zone, switches, attachments, kind: sharedKind(zone, kind) };
   sites.set(node, site);
   return site;

@@ -8,7 +8,7 @@
  */
 import type { Address, Family } from '../encap/address.js';
 import { v4Compatible } from '../encap/address.js';
-import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
+import type { Cluster, ClusterNode, LocalFacts, Snapshot, VxlanId } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
 import type { Carriage } from '../encap/mode.js';
 import { minimumIpv6Mtu, overheadBytes } from '../encap/mtu.js';
@@ -29,9 +29,8 @@ import {
   pathMetric,
   routeProtocol,
 } from './ownership.js';
-import type { VxlanId } from './changeover.js';
 import type { Overlap } from './overlap.js';
-import { noOverlap } from './overlap.js';
+import { noOverlap, slotTo } from './overlap.js';
 import { receivable } from './receive.js';
 import type { Rib } from './rib.js';
 import { linkLocalOf, tunnelAddress, vtepMac } from './vtep.js';
@@ -302,7 +301,7 @@ class Builder {
       add({ ...base, device, gateway: via, onlink: verdict.nextHop.kind === 'adjacent' });
       return;
     }
-    const device = this.#deviceFor(verdict.carriage);
+    const device = this.#deviceTo(peer, verdict.carriage);
     const link = this.#objects.get(`link ${device}`) as LinkObject | undefined;
     if (link === undefined) {
       add({ kind: 'unreachable' });
@@ -344,6 +343,14 @@ class Builder {
     const gateway = inner === 4 ? tunnelAddress(peer, 4)! : linkLocalOf(mac);
     this.#add({ type: 'neighbour', device, address: gateway, mac }, peer.name);
     return { gateway, onlink: inner === 4 };
+  }
+
+  /** By the segment that the peer accepts, which its own record may say is another. */
+  #deviceTo(peer: ClusterNode, carriage: Carriage): string {
+    const slot = slotTo(this.#input, { peer, carriage });
+    return slot === undefined
+      ? this.#deviceFor(carriage)
+      : deviceInSlot(firstDevice(carriage), slot);
   }
 
   #deviceFor(carriage: Carriage): string {

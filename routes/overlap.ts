@@ -4,14 +4,15 @@
  * kernel's present devices and addresses.
  */
 import type { Address } from '../encap/address.js';
-import type { Cluster, ClusterNode } from '../encap/cluster.js';
+import type { Cluster, ClusterNode, VxlanId } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
-import type { CarriageKey } from '../encap/mode.js';
+import type { Carriage, CarriageKey } from '../encap/mode.js';
+import { segmentTo, stillReceived, vxlanOf } from '../encap/live-record.js';
 import { withNode } from '../encap/node-table.js';
 import type { InterfaceAddress } from '../encap/prefix.js';
 import { tryParseInterfaceAddress } from '../encap/prefix.js';
 import type { KernelState } from '../tunnel/kernel.js';
-import type { ChangeoverClock, Terms, TermsHistory, VxlanId } from './changeover.js';
+import type { ChangeoverClock, Terms, TermsHistory } from './changeover.js';
 import { sendingTerms, vxlanKey } from './changeover.js';
 import {
   deviceNames,
@@ -21,6 +22,7 @@ import {
   isOwnRoute,
   slotOf,
 } from './ownership.js';
+import { recordsOf } from './receive.js';
 import type { Occupied, Slot } from './slots.js';
 import { assignSlots } from './slots.js';
 
@@ -68,7 +70,10 @@ export function overlapOf(question: OverlapQuestion): OverlapAnswer {
   const sending = sendingCluster(question, terms);
   const known = history.map((entry) => entry.terms).reverse();
 
-  const segments = distinct([terms.vxlan, ...known.map(({ vxlan }) => vxlan)], vxlanKey);
+  const segments = distinct(
+    [terms.vxlan, ...known.map(({ vxlan }) => vxlan), ...liveSegments(cluster, self)],
+    vxlanKey,
+  );
   const vxlanSlots = assignSlots(segments.map(vxlanKey), occupiedVxlan(state));
   const own = sending.nodes.get(self)!;
   const underlay = otherAddresses({ sending, cluster, known });
@@ -104,6 +109,25 @@ export function overlapOf(question: OverlapQuestion): OverlapAnswer {
       underlay,
     },
   };
+}
+
+/** The slot of the segment that a peer accepts, where that is not the one that others are sent by. */
+export function slotTo(
+  { cluster, overlap }: { readonly cluster: Cluster; readonly overlap: Overlap },
+  { peer, carriage }: { readonly peer: ClusterNode; readonly carriage: Carriage },
+): Slot | undefined {
+  if (carriage.mode !== 'vxlan') return undefined;
+  const id = segmentTo(peer.live, { carriage, wanted: cluster.vxlan });
+  return overlap.vxlan.find((entry) => id !== undefined && vxlanKey(entry) === vxlanKey(id))?.slot;
+}
+
+/** Segments by which live records say that packets come, or have to go. */
+function liveSegments(cluster: Cluster, self: string): readonly VxlanId[] {
+  const { own, others } = recordsOf(cluster, self);
+  if (others.size === 0) return [];
+  const received = stillReceived({ self, own, others });
+  const accepted = [...others.values()].flatMap((record) => record.accepts);
+  return [...received, ...accepted].flatMap((term) => vxlanOf(term) ?? []);
 }
 
 /** Underlay addresses as the terms write them. */

@@ -53,7 +53,7 @@ export function guardSpec(question: PeersQuestion, desired: DesiredState): Guard
       nativeSources: node.overlay.filter((prefix) => {
         const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
         return (
-          node.sends?.includes(key) === true ||
+          node.live?.sends.includes(key) === true ||
           ((ruled || overlap.receives.has(key)) && openTo(rib.decisions.get(prefix.text), 'native'))
         );
       }),

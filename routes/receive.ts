@@ -4,6 +4,8 @@
  * sender; a device goes only when no peer can still send to it.
  */
 import type { Cluster } from '../encap/cluster.js';
+import type { LiveRecord, RecordView } from '../encap/live-record.js';
+import { carriageOf, stillReceived } from '../encap/live-record.js';
 import type { CarriageKey, Mode } from '../encap/mode.js';
 import type { Rib } from './rib.js';
 
@@ -38,12 +40,17 @@ export function askable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
   );
 }
 
-/** What the rules may ask for, and what a peer's record says it still sends. */
+/** The live records of a cluster, as one node sees them. */
+export function recordsOf(cluster: Cluster, self: string): RecordView {
+  const others = new Map<string, LiveRecord>();
+  for (const node of cluster.nodes.values())
+    if (!node.withdrawn && node.name !== self && node.live !== undefined)
+      others.set(node.name, node.live);
+  return { self, own: cluster.nodes.get(self)?.live, others };
+}
+
+/** What the rules may ask for, and what live records say must still be received. */
 export function receivable(cluster: Cluster, rib: Rib): ReadonlySet<CarriageKey> {
-  const keys = new Set(askable(cluster, rib));
-  for (const node of cluster.nodes.values()) {
-    if (node.withdrawn || node.name === rib.self || node.sends === undefined) continue;
-    for (const key of node.sends) keys.add(key);
-  }
-  return keys;
+  const received = stillReceived(recordsOf(cluster, rib.self));
+  return new Set([...askable(cluster, rib), ...received.map(carriageOf)]);
 }

@@ -74,7 +74,7 @@ function buildNode(node: PortableNode, shared: SharedWords): ClusterNode {
     mtu: node.mtu,
     accepts: isEmpty(accepts) ? noAccepts : settled(accepts),
     withdrawn: node.withdrawn,
-    ...(node.sends === undefined ? {} : { sends: settled(node.sends) }),
+    ...(node.live === undefined ? {} : { live: settled(node.live) }),
     ...(node.masquerade === undefined ? {} : { masquerade: node.masquerade }),
     ...(source === undefined
       ? {}

@@ -62,14 +62,14 @@ function byOption(a: Problem, b: Problem, patches: readonly Patch[]): number {
   return rank(a) - rank(b) || compareProblems(a, b);
 }
 
-/** What no file says: records of nodes that have left, and what nodes may still send. */
+/** What no file says: records of nodes that have left, and what nodes say of themselves. */
 function withLiveRecords(changed: Cluster, original: Cluster): Cluster {
   let { nodes } = changed;
   for (const node of original.nodes.values()) {
     const now = nodes.get(node.name);
     if (node.withdrawn && now === undefined) nodes = withNode(nodes, node);
-    else if (node.sends !== undefined && now !== undefined)
-      nodes = withNode(nodes, Object.freeze({ ...now, sends: node.sends }));
+    else if (node.live !== undefined && now !== undefined)
+      nodes = withNode(nodes, Object.freeze({ ...now, live: node.live }));
   }
   return nodes === changed.nodes ? changed : Object.freeze({ ...changed, nodes });
 }

@@ -89,7 +89,7 @@ const node = fields<ClusterNode>({
   switches,
   mtu: 'whole',
   accepts: 'whole',
-  sends: 'whole',
+  live: 'whole',
   withdrawn: 'whole',
   masquerade: 'whole',
   source,

@@ -577,9 +577,15 @@ t.test(
 
 t.test('what a live record says is still sent stays receivable', async (t) => {
   const bench = new Bench();
-  const keys: readonly CarriageKey[] = ['ipip:4:4', 'native:4:4'];
+  const spoken = {
+    accepts: ['vxlan:4:4/4096/4789'],
+    version: 0,
+    retired: [],
+    acknowledged: {},
+    sends: ['ipip:4:4', 'native:4:4'],
+  } as const;
   const cluster = pair();
-  const sending = { ...cluster.nodes.get('b')!, sends: keys };
+  const sending = { ...cluster.nodes.get('b')!, live: spoken };
   const live = { ...cluster, nodes: withNode(cluster.nodes, sending) };
   const plan = await bench.apply(live);
   t.same(await bench.devices(), ['slv4a', 'slip4']);
