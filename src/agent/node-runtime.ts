@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { deviceNames } from '../../routes/ownership.js';
 import type { Plan } from '../../routes/reconciler.js';
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
@@ -40,6 +41,8 @@ export class NodeRuntime {
   #foreign:
     | { readonly spec: GuardSpec; readonly atMs: number; readonly lines: readonly string[] }
     | undefined;
+  /** Has it been seen whether an earlier agent left a plane behind? */
+  #looked = false;
   /** Why a plane is not as it should be; the rest goes on without. */
   #planeFailure: Error | undefined;
   /** What keeps files from being written, by file. */
@@ -70,7 +73,6 @@ export class NodeRuntime {
       prepare: async () => {
         await this.guardKeeper.prepare(plan.guard);
         await this.#ensurePlanes(plan.planes);
-        await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
         // A full disk must not stop the packets: what cannot be written is told instead.
         this.#tryFile(
           'the record of host settings (down needs it)',
@@ -80,6 +82,8 @@ export class NodeRuntime {
       },
       settle: async () => {
         await this.guardKeeper.settle(plan.guard);
+        // Not before the routes that led there have gone elsewhere.
+        await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
         const path = workloadEnvFile(this.#options.paths);
         this.#tryFile("the workloads' settings", path, () =>
           writeIfChanged(path, workloadEnv(plan)),
@@ -140,6 +144,13 @@ export class NodeRuntime {
   }
 
   async #stopOtherPlanes(wanted: ReadonlySet<string>): Promise<void> {
+    // One that an earlier agent started would make its device again and again.
+    if (!this.#looked && !wanted.has(deviceNames.ipip4)) {
+      const left = this.#options.planeFor(deviceNames.ipip4);
+      const status = await left.status();
+      if (status !== undefined) this.#planes.set(deviceNames.ipip4, { plane: left, status });
+    }
+    this.#looked = true;
     for (const [device, { plane }] of this.#planes) {
       if (wanted.has(device)) continue;
       await plane.stop();

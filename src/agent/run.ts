@@ -56,7 +56,10 @@ async function runAlone(
     const [problem] = read.ok ? [] : read.problems;
     if (problem !== undefined && cannotOpen.includes(problem.code))
       throw new ConfigMissing(
-        `cannot read ${options.configPath}: ${problem.message}; ${problem.remedy}`,
+        [
+          `cannot read ${options.configPath}: ${problem.message}; ${problem.remedy}`,
+          ...(store.lastGoodProblem === undefined ? [] : [store.lastGoodProblem]),
+        ].join('\n'),
       );
     throw new ConfigRefused(store.problems);
   }

@@ -11,6 +11,8 @@ import type { ClusterStore } from './store.js';
 export interface LastGoodStore extends ClusterStore {
   /** Set while the store itself has no good version: when the one in use was written down. */
   readonly lastGoodOf: Date | undefined;
+  /** Why the one on disk could not be used at the start; one line. */
+  readonly lastGoodProblem: string | undefined;
   /** Resolves when what was to be written has been written, or could not be. */
   saved(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function withLastGood(
         ...store.problems,
       ];
     },
+    lastGoodProblem: readProblem,
     get lastGoodOf() {
       return store.current === undefined ? saved?.savedAt : undefined;
     },
