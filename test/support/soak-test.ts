@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import type { Test } from 'tap';
 import { eventWeights, type EventKind } from './soak-events.js';
+import { rateScale } from './soak-flows.js';
 import { outagesText, runSoak } from './soak.js';
 
 export interface SoakSize {
@@ -22,6 +23,7 @@ export async function testSoak(t: Test, size: SoakSize): Promise<void> {
   say(
     `seed ${seed}, ${events} events; again with SELVAGE_SOAK_SEED=${seed} SELVAGE_SOAK_EVENTS=${events}`,
   );
+  if (rateScale !== 1) say(`at ${rateScale} times the rate: this proves less`);
   // Kinds that are named here are not drawn, e.g. SELVAGE_SOAK_WITHOUT="segment,bad file".
   const off = (process.env['SELVAGE_SOAK_WITHOUT'] ?? '').split(',');
   const kinds = (Object.keys(eventWeights) as EventKind[]).filter((kind) => !off.includes(kind));

@@ -25,6 +25,7 @@ import {
   flowName,
   nowMs,
   patienceMs,
+  rateScale,
 } from './soak-flows.js';
 import { seededRandom } from './soak-random.js';
 import { World } from './soak-world.js';
@@ -179,7 +180,7 @@ class Soak {
       `without changes: ${sent} packets in ${seconds.toFixed(1)} s (${perSecond}/s), ${lost} lost`,
     );
     // Of each ordered pair 50 IPv4 packets a second, 1000 of two of them, and a few of IPv6.
-    const wanted = (residents.length * (residents.length - 1) - 2) * 50 + 2 * 1000;
+    const wanted = ((residents.length * (residents.length - 1) - 2) * 50 + 2 * 1000) * rateScale;
     if (lost === 0 && perSecond >= wanted) return undefined;
     return (
       `the control run without any change lost ${lost} of ${sent} packets at ${perSecond}/s ` +

@@ -13,7 +13,12 @@ import type { GuardPeer, GuardSpec } from '../../tunnel/guard/guard.js';
 import { iptablesProgram } from '../../tunnel/guard/iptables-program.js';
 import { MemoryGuard } from '../../tunnel/guard/memory.js';
 import { nftProgram } from '../../tunnel/guard/nft-program.js';
-import { differences, listingOf, transaction } from '../../tunnel/guard/nft-transaction.js';
+import {
+  differences,
+  listingOf,
+  newSets,
+  transaction,
+} from '../../tunnel/guard/nft-transaction.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
 
 const seed = 20261122;
@@ -199,4 +204,25 @@ t.test('the guard in memory behaves as the kernel does', async (t) => {
   t.equal((await guard.verify(small)).ok, true);
   await guard.remove();
   t.equal(guard.held, undefined);
+});
+
+t.test('a table that is gone gets its sets first, and then the rules that look into them', (t) => {
+  fc.assert(
+    fc.property(spec, (wanted) => {
+      const program = nftProgram(guardFacts(wanted));
+      const sets = newSets(program, undefined);
+      assert.ok(sets !== undefined);
+      assert.doesNotMatch(sets.input, /^add (chain|rule)/m);
+      const rules = transaction(program, { listing: sets.listing });
+      assert.ok(rules !== undefined);
+      assert.doesNotMatch(rules, /^(add (table|set|element)|delete)/m, 'nothing of a set is left');
+      for (const [name, { rules: wantedRules }] of program.chains)
+        assert.equal(
+          rules.split(`\nadd rule inet selvage_guard ${name} `).length - 1,
+          wantedRules.length,
+        );
+    }),
+    { seed },
+  );
+  t.end();
 });

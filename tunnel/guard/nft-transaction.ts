@@ -104,18 +104,29 @@ export function newSets(
   program: NftProgram,
   listing: NftListing | undefined,
 ): { readonly input: string; readonly listing: NftListing } | undefined {
-  if (listing === undefined || mustRecreate(program, listing)) return undefined;
-  const fresh = [...program.sets].filter(([name]) => !listing.sets.has(name));
+  if (listing !== undefined && mustRecreate(program, listing)) return undefined;
+  const present = listing ?? emptyTable;
+  const fresh = [...program.sets].filter(([name]) => !present.sets.has(name));
   if (fresh.length === 0) return undefined;
   const lines = fresh.flatMap(([name, set]) => [
     addSet(name, set),
     ...elementChanges(name, { want: set.elements, have: new Set() }),
   ]);
+  if (listing === undefined) lines.unshift(`add table ${table}`);
   return {
     input: `${lines.join('\n')}\n`,
-    listing: { ...listing, sets: new Map([...listing.sets, ...fresh]) },
+    listing: { ...present, sets: new Map([...present.sets, ...fresh]) },
   };
 }
+
+const emptyTable: NftListing = {
+  tableFlags: '',
+  sets: new Map(),
+  chains: new Map(),
+  counters: new Map(),
+  seals: [],
+  others: [],
+};
 
 /** What the listing would be after the transaction: what the next difference is taken against. */
 export function listingOf(program: NftProgram, seals: readonly string[] = []): NftListing {
