@@ -12,7 +12,12 @@ import type { Address, Family } from '../../encap/address.js';
 import type { Cluster } from '../../encap/cluster.js';
 import { encapsulateIpip } from '../../encap/ipip/header.js';
 import type { Mode } from '../../encap/mode.js';
-import { type Mark, encodeMarkedPacket, markedPayload } from '../../encap/probe/mark.js';
+import {
+  type Mark,
+  encodeMarkedPacket,
+  markedOverheadBytes,
+  markedPayload,
+} from '../../encap/probe/mark.js';
 import { encapsulateVxlan } from '../../encap/vxlan/header.js';
 import { encodeEthernet, ethernetHeaderBytes } from '../../encap/wire/ethernet.js';
 import { etherType } from '../../encap/wire/protocol.js';
@@ -35,6 +40,8 @@ export interface CraftedPacket {
   readonly outer: { readonly source: Address; readonly destination: Address };
   readonly port: number;
   readonly mark: Mark;
+  /** The whole inner packet; the smallest that carries a mark by default. */
+  readonly packetBytes?: number;
 }
 
 export function craftPacket(packet: CraftedPacket): Uint8Array {
@@ -42,7 +49,10 @@ export function craftPacket(packet: CraftedPacket): Uint8Array {
   const bytes = encodeMarkedPacket({
     ...inner,
     port: packet.port,
-    payload: markedPayload(packet.mark, 0),
+    payload: markedPayload(
+      packet.mark,
+      (packet.packetBytes ?? 0) - markedOverheadBytes(inner.source.family),
+    ),
     headroom: headroomBytes,
   });
   switch (packet.mode) {

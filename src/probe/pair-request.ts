@@ -25,9 +25,11 @@ export function pairRequest(
   const pair = pairOf({ snapshot, self: node, desired, peer, family, role: 'from' });
   if (pair === undefined) return undefined;
   const ends = pair.out && stepOf(pair.out, 'membership')?.ends;
+  // Elsewhere it would only be dropped by the guards, and counted by them as an attack.
+  const native = [pair.out, pair.back].some((decision) => wayOf(decision)?.mode === 'native');
   const crafted = (ends ?? []).flatMap((end): CraftedWay[] =>
     modes
-      .filter((mode) => mode !== 'native' || end.family === family)
+      .filter((mode) => mode !== 'native' || (native && end.family === family))
       .map((mode) => ({ mode, outerFamily: end.family })),
   );
   return {

@@ -141,22 +141,8 @@ export class Trains {
     kind: TrainKind,
     train: { readonly train: number; readonly sent: number; readonly errors: ReadonlySet<string> },
   ): Promise<ProbeEvidence> {
-    const isThere = kind.direction === 'there';
-    const [near, far] = await this.#settled(train, isThere);
-    const [sender, receiver] = isThere ? [near, far] : [far, near];
+    const { sender, receiver, seen } = await this.#settled(kind, train);
     const { count: _count, ...what } = kind;
-    const tunnels = kind.path === 'routed' && kind.mode !== 'native';
-    const seen: Partial<Record<Place, number>> = {};
-    if (sender.status === 'counted') {
-      if (tunnels) seen['sender-tunnel'] = most(sender, { place: 'tunnel', way: 'out' });
-      seen['sender-nic'] = most(sender, { place: 'nic', way: 'out' });
-    }
-    if (receiver.status === 'counted') {
-      seen['receiver-nic'] = most(receiver, { place: 'nic', way: 'in' });
-      if (kind.mode !== 'native')
-        seen['receiver-tunnel'] = most(receiver, { place: 'tunnel', way: 'in' });
-    }
-    if (receiver.status !== 'not-watching') seen.delivered = receiver.delivered;
     const elsewhere = [
       ...oddSightings(sender, { end: 'sender', ways: ['out'] }),
       ...oddSightings(receiver, { end: 'receiver', ways: ['in', 'stray'] }),
@@ -173,21 +159,22 @@ export class Trains {
     };
   }
 
-  /** Counts of this node and of the peer, when all packets have arrived or the time for it is over. */
+  /** What both ends have counted when all packets are everywhere, or the time for that is over. */
   async #settled(
+    kind: TrainKind,
     { train, sent }: { readonly train: number; readonly sent: number },
-    isThere: boolean,
-  ): Promise<readonly [near: CountsAnswer, far: CountsAnswer]> {
+  ): Promise<Counted> {
     const deadlineMs = performance.now() + patienceMs(this.#control?.rttMs);
     const canAsk = this.#control?.path !== undefined;
     for (let waitMs = packetGapMs; ; waitMs = Math.min(100, waitMs * 2)) {
       await sleep(Math.min(waitMs, Math.max(1, deadlineMs - performance.now())));
-      const near = this.#watches.counts(this.#session, { peer: this.#peer, train });
       const isOver = performance.now() >= deadlineMs;
-      if (!isThere && !isOver && near.delivered < sent) continue;
-      const far = canAsk ? await this.#far(train) : undefined;
-      if (far === undefined || isOver || (isThere ? far : near).delivered >= sent)
-        return [near, far ?? noCounts];
+      const far = (canAsk ? await this.#far(train) : undefined) ?? noCounts;
+      const near = this.#watches.counts(this.#session, { peer: this.#peer, train });
+      const [sender, receiver] = kind.direction === 'there' ? [near, far] : [far, near];
+      const seen = seenBy(kind, { sender, receiver });
+      if (isOver || Object.values(seen).every((count) => count >= sent))
+        return { sender, receiver, seen };
     }
   }
 
@@ -200,6 +187,32 @@ export class Trains {
 
 /** As the peer's kernel would have said it here. */
 const sendErrors = { refused: 'EADDRNOTAVAIL', 'too-big': 'EMSGSIZE', failed: 'EIO' } as const;
+
+interface Counted {
+  readonly sender: CountsAnswer;
+  readonly receiver: CountsAnswer;
+  readonly seen: ProbeEvidence['seen'];
+}
+
+/** A native packet passes no tunnel device, one made by hand none of the sender's. */
+function seenBy(
+  kind: Pick<TrainKind, 'path' | 'mode'>,
+  { sender, receiver }: Pick<Counted, 'sender' | 'receiver'>,
+): ProbeEvidence['seen'] {
+  const seen: Partial<Record<Place, number>> = {};
+  const isNative = kind.mode === 'native';
+  if (sender.status === 'counted') {
+    if (kind.path === 'routed' && !isNative)
+      seen['sender-tunnel'] = most(sender, { place: 'tunnel', way: 'out' });
+    seen['sender-nic'] = most(sender, { place: 'nic', way: 'out' });
+  }
+  if (receiver.status === 'counted') {
+    seen['receiver-nic'] = most(receiver, { place: 'nic', way: 'in' });
+    if (!isNative) seen['receiver-tunnel'] = most(receiver, { place: 'tunnel', way: 'in' });
+  }
+  if (receiver.status !== 'not-watching') seen.delivered = receiver.delivered;
+  return seen;
+}
 
 /** Of several devices of a kind (a bond and its members) each sees the same packets. */
 function most(counts: CountsAnswer, where: Pick<Sighting, 'place' | 'way'>): number {
