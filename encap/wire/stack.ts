@@ -65,7 +65,17 @@ interface Step {
 type StepResult = Step | WireProblem;
 
 export function decodeStack(bytes: Uint8Array, options: StackOptions): Stack {
+  const { layers, problem } = decodeStackAt(bytes, options);
+  return { layers, problem };
+}
+
+/** As `decodeStack`, with the place of each layer's first byte. */
+export function decodeStackAt(
+  bytes: Uint8Array,
+  options: StackOptions,
+): Stack & { readonly offsets: readonly number[] } {
   const layers: Layer[] = [];
+  const offsets: number[] = [];
   let position: Position | undefined = {
     next: { kind: options.link },
     offset: 0,
@@ -73,11 +83,12 @@ export function decodeStack(bytes: Uint8Array, options: StackOptions): Stack {
   };
   while (position !== undefined) {
     const step = decodeLayer(bytes, position, options.vxlanPorts ?? [vxlanDefaultPort]);
-    if ('message' in step) return { layers, problem: step };
+    if ('message' in step) return { layers, offsets, problem: step };
     layers.push(step.layer);
+    offsets.push(position.offset);
     position = step.then;
   }
-  return { layers, problem: undefined };
+  return { layers, offsets, problem: undefined };
 }
 
 /** How the packet travelled, and the headers that say so; undefined when it is not IP at all. */

@@ -21,6 +21,7 @@ import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes, readActual } from './agent-reading.js';
 import { assess, withGuard } from './assess.js';
+import { captureRoute } from './capture-route.js';
 import { changeoverReport, withChangeover } from './changeover-report.js';
 import {
   beginRoute,
@@ -158,6 +159,7 @@ export class Agent {
         isPending: () => this.#change.isPending,
       }),
       probeRoute(this.#probing, () => this.#requirePlan().snapshot.cluster),
+      captureRoute(() => this.#view()),
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       snapshotRoute({
         view: () => this.#view(),

@@ -1,4 +1,4 @@
-/** `60s`, `5m`, `1h`, or seconds without a unit. */
+/** Times (`60s`, `5m`, `1h`, or seconds without a unit) and counts, as options take them. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
@@ -24,4 +24,14 @@ export function parseSeconds(text: string): number {
       `seconds from ${shortestWatchSeconds} to ${longestWatchSeconds} are right, or none for 2; what to look at comes before it.`,
     );
   return seconds;
+}
+
+const maxCount = 1_000;
+
+/** Packets to show. */
+export function parseCount(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > maxCount)
+    throw new InvalidArgumentError(`a number from 1 to ${maxCount} is right.`);
+  return count;
 }

@@ -37,7 +37,7 @@ export async function watchAnswers<T>(watch: Watch<T>): Promise<void> {
   // What is wrong with the question is said at once, and not looked at again and again.
   let text = await look(watch);
   if (screen) stdout.write(`${hideCursor}${home}${clearBelow}`);
-  const redraw = (): void => void show(shown);
+  const redraw = (): void => show(shown);
   if (screen) stdout.on('resize', redraw);
   try {
     for (;;) {

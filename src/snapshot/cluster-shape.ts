@@ -89,8 +89,8 @@ const node = fields<ClusterNode>({
   switches,
   mtu: 'whole',
   accepts: 'whole',
-  live: 'whole',
   withdrawn: 'whole',
+  live: 'whole',
   masquerade: 'whole',
   source,
 });

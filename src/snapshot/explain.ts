@@ -8,7 +8,7 @@ import { readingOf } from './reading.js';
 
 export async function explainBundle(
   bundle: SnapshotBundle,
-  asked: ExplainAsked,
+  asked: Omit<ExplainAsked, 'probe'>,
 ): Promise<ExplainReport | string> {
   const { destination, from, whatIf } = asked;
   const report = await explainReading(readingOf(bundle), { destination, from, whatIf });

@@ -35,7 +35,7 @@ Exit code 1 means: not ready, a peer is not as it should be, or the file has pro
       const ask = () => (snapshot === undefined ? fromAgent(socket) : fromSnapshot(snapshot));
       if (watch !== undefined) {
         const { watchAnswers } = await import('../watch.js');
-        const seconds = Number(watch);
+        const seconds = watch;
         return watchAnswers({ seconds, ask, output, render: renderStatus, exitCode });
       }
       const report = await ask();
