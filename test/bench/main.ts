@@ -6,10 +6,12 @@ import { benchLpm, benchRib } from './core.js';
 import { benchKernel } from './kernel.js';
 import { benchMemory } from './memory.js';
 import { heading, save } from './report.js';
+import { benchVerify } from './verify.js';
 
 heading(`Selvage benchmarks, Node ${process.version}`);
 await benchMemory();
 await benchRib();
 await benchLpm();
+await benchVerify();
 await benchKernel();
 save();

@@ -1,5 +1,6 @@
 /** Whole clusters: every ordered pair verified, and two clusters compared. */
 import type { Cluster } from '../../encap/cluster.js';
+import { diffClusters } from '../../encap/verify/diff.js';
 import { verify } from '../../encap/verify/verify.js';
 import { sketchCluster } from '../support/cluster-builder.js';
 import { figure, heading, medianMs } from './report.js';
@@ -53,17 +54,24 @@ export function wideFleet(
 export async function benchVerify(): Promise<void> {
   heading('Whole clusters: every ordered pair, both families');
   for (const [name, cluster] of shapes()) {
+    const next = { ...cluster, rules: [vxlanOnly] };
     figure({
       name: `verify, ${name}`,
       value: await medianMs(3, () => verify(cluster)),
       unit: 'ms',
     });
+    figure({
+      name: `diff against all vxlan, ${name}`,
+      value: await medianMs(3, () => diffClusters(cluster, next)),
+      unit: 'ms',
+    });
   }
 }
 
-function shapes(): readonly (readonly [string, Cluster])[] {
-  return [
+const vxlanOnly = sketchCluster({ nodes: [], rules: [{ name: 'all', mode: 'vxlan' }] }).rules[0]!;
+
+const shapes = () =>
+  [
     ['10,000 nodes, 50 zones', wideFleet(10_000, { zones: 50, perSubnet: 200 })],
     ['10,000 nodes, 10,000 subnets', wideFleet(10_000, { zones: 50, perSubnet: 1 })],
-  ];
-}
+  ] as const;
