@@ -246,6 +246,8 @@ export interface WireReport {
   /** Outermost first. The underlay's own Ethernet header is not shown: it changes at every hop. */
   readonly headers: readonly HeaderReport[];
   readonly nextHop: string;
+  /** Addresses of the outer header, and why those; null for a native packet. */
+  readonly outer: { readonly local: string; readonly remote: string; readonly why: string } | null;
   readonly ledger: LedgerReport;
 }
 
@@ -257,6 +259,8 @@ export interface HeaderReport {
   readonly source: string | null;
   readonly destination: string | null;
   readonly fields: readonly { readonly name: string; readonly value: string }[];
+  /** The bytes of an example, an echo request of the node itself; null where an address is missing. */
+  readonly hex: string | null;
 }
 
 export interface LedgerReport {

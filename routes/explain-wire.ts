@@ -19,6 +19,7 @@ import {
 import type { Decision, NextHop, OuterEnds, Verdict } from '../encap/trail.js';
 import { stepOf } from '../encap/trail.js';
 import { outerTtl } from './desired.js';
+import { headerBytes } from './explain-hex.js';
 import type { HeaderReport, LedgerReport, WireReport } from './explain-report.js';
 import { tunnelAddress, vtepMac } from './vtep.js';
 
@@ -34,21 +35,43 @@ export interface WireInput {
   readonly destination: Address;
 }
 
+type Header = Omit<HeaderReport, 'hex'>;
 type Forward = Extract<Verdict, { readonly kind: 'forward' }>;
 
 export function explainWire(decision: Decision, input: WireInput): WireReport | null {
   const { verdict } = decision;
   const ledger = ledgerReport(decision);
   if (verdict.kind !== 'forward' || ledger === undefined) return null;
-  const inner = innerPacket(input, verdict.carriage);
+  const headers = [...outerHeaders(verdict, input), innerPacket(input, verdict.carriage)];
+  const hex = exampleBytes(verdict, input);
   return {
-    headers: [...outerHeaders(verdict, input), inner],
+    headers: headers.map((header, i) => ({ ...header, hex: hex[i] ?? null })),
+    outer: outerReport(verdict),
     nextHop: nextHopText(verdict.nextHop, verdict),
     ledger,
   };
 }
 
-function outerHeaders(verdict: Forward, input: WireInput): readonly HeaderReport[] {
+function outerReport({ ends, carriage }: Forward): WireReport['outer'] {
+  if (ends === undefined || carriage.mode === 'native') return null;
+  const why = ends.public
+    ? 'a link lets tunnels go to the public address (allowPublic)'
+    : `the IPv${ends.family} underlay addresses of both nodes, as both have one`;
+  return { local: ends.local.text, remote: ends.remote.text, why };
+}
+
+function exampleBytes(verdict: Forward, input: WireInput): readonly string[] {
+  const { cluster, from, owner, destination } = input;
+  const source = tunnelAddress(from, destination.family);
+  if (source === undefined) return [];
+  const macs = {
+    source: vtepMac(cluster.name, from.name),
+    destination: vtepMac(cluster.name, owner.name),
+  };
+  return headerBytes({ verdict, source, destination, vxlan: cluster.vxlan, macs });
+}
+
+function outerHeaders(verdict: Forward, input: WireInput): readonly Header[] {
   const { carriage, ends } = verdict;
   if (ends === undefined) return [];
   switch (carriage.mode) {
@@ -61,7 +84,7 @@ function outerHeaders(verdict: Forward, input: WireInput): readonly HeaderReport
   }
 }
 
-function outerIp(ends: OuterEnds, protocol: string): HeaderReport {
+function outerIp(ends: OuterEnds, protocol: string): Header {
   const v4 = ends.family === 4;
   return {
     header: `outer IPv${ends.family}`,
@@ -72,12 +95,13 @@ function outerIp(ends: OuterEnds, protocol: string): HeaderReport {
       { name: v4 ? 'protocol' : 'next header', value: protocol },
       { name: v4 ? 'TTL' : 'hop limit', value: String(outerTtl) },
       ...(v4 ? [{ name: 'DF', value: 'set' }] : []),
-      { name: v4 ? 'TOS' : 'traffic class', value: 'inherited' },
+      { name: 'DSCP', value: 'inherited' },
+      { name: 'ECN', value: 'inherited (RFC 6040)' },
     ],
   };
 }
 
-function vxlanHeaders(input: WireInput, inner: Family): readonly HeaderReport[] {
+function vxlanHeaders(input: WireInput, inner: Family): readonly Header[] {
   const { cluster, from, owner } = input;
   return [
     {
@@ -85,7 +109,7 @@ function vxlanHeaders(input: WireInput, inner: Family): readonly HeaderReport[] 
       bytes: udpHeaderBytes,
       source: 'port from the inner flow',
       destination: `port ${cluster.vxlan.port}`,
-      fields: [],
+      fields: [{ name: 'source port', value: 'a hash of it in net.ipv4.ip_local_port_range' }],
     },
     {
       header: 'VXLAN',
@@ -105,7 +129,7 @@ function vxlanHeaders(input: WireInput, inner: Family): readonly HeaderReport[] 
 }
 
 /** The node's own packets carry its tunnel address; a workload's carry its own. */
-function innerPacket(input: WireInput, carriage: Carriage): HeaderReport {
+function innerPacket(input: WireInput, carriage: Carriage): Header {
   const { mode, inner: family } = carriage;
   const own = input.from.overlay.filter((prefix) => prefix.family === family);
   const tunnel = tunnelAddress(input.from, family);

@@ -15,7 +15,8 @@ import type { Finding, Health } from './finding.js';
 import { probeDrafts } from './from-probes.js';
 import { sizeDrafts } from './from-sizes.js';
 import type { Suspect } from './from-state.js';
-import { concerns, suspectsOf } from './from-state.js';
+import { concerns, suspectsIn, suspectsOf } from './from-state.js';
+import { stageReport } from './stage.js';
 import { termsDrafts } from './from-terms.js';
 import { arrived, workloadStages } from './loss.js';
 import type { PairFacts, ProbeQuestion } from './probe-question.js';
@@ -48,9 +49,13 @@ export function diagnose(
 ): Diagnosis {
   const facts = pairFacts(report);
   const names = { from: facts.from, to: facts.to };
-  const looked = evidence.from !== null || evidence.to !== null || evidence.probes.length > 0;
+  const looked =
+    evidence.from !== null ||
+    evidence.to !== null ||
+    evidence.probes.length > 0 ||
+    report.kernel.compared;
   const suspects = [
-    ...(evidence.from === null ? [] : suspectsOf(evidence.from, 'from')),
+    ...(evidence.from === null ? objectSuspects(report) : suspectsOf(evidence.from, 'from')),
     ...(evidence.to === null ? [] : suspectsOf(evidence.to, 'to')),
   ];
   const drafts = new Map<Suspect, Draft>();
@@ -77,6 +82,19 @@ export function diagnose(
   };
   const findings = found.sort(byImportance).map((one) => findingOf(one, remediesFor(one, context)));
   return { health: healthOf(findings, looked), findings };
+}
+
+/** Where there is no pair (an own address, one that nobody owns), the prefix's own objects. */
+function objectSuspects({ kernel, question }: ExplainReport): readonly Suspect[] {
+  const stages = kernel.objects.map((object) =>
+    stageReport({
+      ...object,
+      stage:
+        object.type === 'link' ? 'device' : object.type === 'sysctl' ? 'forwarding' : object.type,
+      direction: 'there',
+    }),
+  );
+  return suspectsIn(stages, { node: question.from.node, side: 'from' });
 }
 
 /** Packets of the pair as the report has them. */

@@ -20,11 +20,17 @@ export interface Suspect {
 }
 
 export function suspectsOf(view: NodeView, side: 'from' | 'to'): readonly Suspect[] {
-  const broken = view.stages.filter((report) => report.state !== 'match');
+  return suspectsIn(view.stages, { node: view.node, side });
+}
+
+export function suspectsIn(
+  stages: readonly StageReport[],
+  at: Pick<Suspect, 'node' | 'side'>,
+): readonly Suspect[] {
+  const broken = stages.filter((report) => report.state !== 'match');
   return broken.map((report) => ({
+    ...at,
     code: stateCode(report),
-    node: view.node,
-    side,
     report,
     certain: report.state !== 'unknown',
     consequence: broken.some((other) => other !== report && entails(other, report)),

@@ -9,7 +9,7 @@ export type { PairQuestion } from './pair.js';
 export { carriageOf, configDigest, pairOf } from './pair.js';
 export type { PairReads, PairReadsQuestion } from './reads.js';
 export { readPair } from './reads.js';
-export type { ChangeLookup, ViewInput } from './view-input.js';
+export type { ViewInput } from './view-input.js';
 export { pairGuardSpec, viewOf, viewReads } from './view.js';
 export type { DiagnoseOptions, Diagnosis } from './diagnose.js';
 export { causeCodes, diagnose, noEvidence } from './diagnose.js';

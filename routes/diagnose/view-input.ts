@@ -1,14 +1,10 @@
 /** What a view is made from: a node's plan, its kernel, and what was read for this pair alone. */
 import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
 import type { ActualState } from '../diff.js';
+import type { ObjectHistory } from '../explain-kernel.js';
 import type { NodeView } from './evidence.js';
 import type { Pair, PairQuestion } from './pair.js';
 import type { PairReads } from './reads.js';
-
-/** When an object last changed and the log line that said so. */
-export type ChangeLookup = (
-  key: string,
-) => { readonly at: string; readonly by: string | null } | undefined;
 
 export interface ViewInput extends PairQuestion {
   readonly actual: ActualState;
@@ -20,7 +16,8 @@ export interface ViewInput extends PairQuestion {
   readonly guardDrops: Readonly<Record<string, number>>;
   /** Others' rules that hit this pair's packets (see `pairGuardSpec`). */
   readonly foreignRules: readonly ForeignRule[];
-  readonly changes?: ChangeLookup | undefined;
+  /** When objects last changed, and the log lines that said so. */
+  readonly changes?: ObjectHistory | undefined;
 }
 
 /** What every part of the view is made from. */

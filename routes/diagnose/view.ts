@@ -55,10 +55,10 @@ export function viewOf(input: ViewInput): NodeView | undefined {
   const reports = merged(found)
     .sort((a, b) => order.get(a.stage)! - order.get(b.stage)!)
     .map((report): StageReport => {
-      const change = known?.(report.key);
+      const change = known?.(report.key, report.desired ?? '');
       return change === undefined
         ? report
-        : { ...report, changedAt: change.at, changedBy: change.by };
+        : { ...report, changedAt: change.at, changedBy: change.line };
     });
   return {
     node: pair.self.name,

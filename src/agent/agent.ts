@@ -36,6 +36,7 @@ import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, termsFile } from './paths.js';
+import { probeAsked } from './probe-asked.js';
 import { probeRoute } from './probe-route.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import type { NodePlan } from './planner.js';
@@ -158,15 +159,15 @@ export class Agent {
         pass: (reason) => this.#reconciler.pass(reason),
         isPending: () => this.#change.isPending,
       }),
-      probeRoute(this.#probing, () => this.#requirePlan().snapshot.cluster),
       captureRoute(() => this.#view()),
-      { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       snapshotRoute({
         view: () => this.#view(),
         status: () => this.#status(),
         plan: () => this.#planReport(new URLSearchParams()),
         configFile: this.#options.configFile,
       }),
+      probeRoute(this.#probing, () => this.#requirePlan().snapshot.cluster),
+      { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
     store.onChange(() => {
@@ -391,6 +392,7 @@ export class Agent {
       destination,
       from,
       whatIf: query.getAll('whatIf'),
+      probe: probeAsked(query, this.#probing.prober),
     });
     if (typeof report === 'string') throw new HttpProblem(400, report);
     return withChangeover(report, {

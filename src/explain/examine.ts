@@ -6,10 +6,11 @@ import { parseAddress } from '../../encap/address.js';
 import type { Snapshot } from '../../encap/cluster.js';
 import { withDiagnosis } from '../../routes/diagnose/index.js';
 import type { NodeView, Predict } from '../../routes/diagnose/index.js';
-import type { ExplainReport, ProbesReport, ReturnPathReport } from '../../routes/explain-report.js';
-import type { Prober, Way } from '../probe/pair-probe.js';
+import type { ExplainReport } from '../../routes/explain-report.js';
+import type { Prober } from '../probe/pair-probe.js';
+import { pairRequest } from '../probe/pair-request.js';
+import { PairViews } from '../probe/pair-view.js';
 import type { NodeReading } from './reading.js';
-import { pairView } from './pair-view.js';
 import { predict } from './what-if.js';
 
 export interface ProbeAsked {
@@ -25,55 +26,48 @@ export async function examine(
   probe?: ProbeAsked,
 ): Promise<ExplainReport> {
   const peer = report.verdict.owner?.node;
-  const { address, family } = report.question;
-  const isPair = peer !== undefined && peer !== reading.node && report.verdict.prefix !== null;
-  const view = (): Promise<NodeView | undefined> =>
-    isPair
-      ? pairView(reading, { peer, family, role: 'from', destination: parseAddress(address) })
-      : Promise.resolve(undefined);
-  if (probe === undefined || !isPair)
+  const { family } = report.question;
+  const predicted = predictionFor(report, reading.snapshot);
+  if (peer === undefined || peer === reading.node || report.verdict.prefix === null)
+    return withDiagnosis(report, { from: null, to: null, probes: null, predict: predicted });
+  const views = new PairViews();
+  const view = async (): Promise<NodeView | null> =>
+    (await views.view(reading, {
+      peer,
+      family,
+      role: 'from',
+      destination: parseAddress(report.question.address),
+      agent: agentOf(reading),
+    })) ?? null;
+  const request = probe && pairRequest(reading, { peer, family, count: probe.count, craft: true });
+  if (probe === undefined || request === undefined)
     return withDiagnosis(report, {
-      from: (await view()) ?? null,
+      from: await view(),
       to: null,
       probes: null,
-      predict: predictionFor(report, reading.snapshot),
+      predict: predicted,
     });
-  const found = await probe.prober.probePair({
-    peer,
-    family,
-    there: wayOf(report.verdict),
-    back: wayOf(report.returnPath),
-    crafted: [
-      { mode: 'native', outerFamily: family },
-      { mode: 'ipip', outerFamily: 4 },
-      { mode: 'vxlan', outerFamily: 4 },
-    ],
-    count: probe.count,
-  });
-  const probes: ProbesReport = {
-    probes: found.probes,
-    pathMtu: found.pathMtu,
-    peerSilence: found.peerSilence,
-    notes: found.notes,
-  };
+  // Once before: from now on the guard's drops are counted.
+  await view();
+  const found = await probe.prober.probePair(request);
+  const { probes, pathMtu, peerSilence, notes } = found;
   return withDiagnosis(report, {
     // After the probes: neighbours that did not answer are known as such by now.
-    from: (await view()) ?? null,
+    from: await view(),
     to: found.peerView,
-    probes,
-    predict: predictionFor(report, reading.snapshot),
+    probes: { probes, pathMtu, peerSilence, notes },
+    predict: predicted,
   });
+}
+
+function agentOf(reading: NodeReading): NodeView['agent'] {
+  if (reading.freeze !== undefined) return 'frozen';
+  return reading.basis?.kind === 'kernel' ? 'none' : 'running';
 }
 
 /** From the file alone: what the two decisions say about each other. */
 export function examineFile(report: ExplainReport): ExplainReport {
   return withDiagnosis(report, { from: null, to: null, probes: null });
-}
-
-function wayOf(of: ExplainReport['verdict'] | ReturnPathReport): Way | undefined {
-  if (of.mode === null || of.mtu === null) return undefined;
-  const outerFamily = 'outerFamily' in of ? of.outerFamily : null;
-  return { mode: of.mode, outerFamily: outerFamily ?? 4, mtu: of.mtu };
 }
 
 /** A real what-if run for the pair, in one line; null where the patch cannot be laid or changes nothing. */

@@ -4,7 +4,11 @@ import type { Terminal } from '../terminal.js';
 import type { Span, Style } from './layout.js';
 import { fill, pad, padStart, row, widest } from './layout.js';
 
-export function explainWireSection(report: ExplainReport, terminal: Terminal): string[] {
+export function explainWireSection(
+  report: ExplainReport,
+  terminal: Terminal,
+  options: { readonly hex?: boolean } = {},
+): string[] {
   const { wire } = report;
   if (wire === null) return [];
   const { paint } = terminal;
@@ -23,8 +27,35 @@ export function explainWireSection(report: ExplainReport, terminal: Terminal): s
         { ...terminal, indent: 2 },
       ),
     ),
+    ...(wire.outer === null
+      ? []
+      : fill(
+          {
+            text: `outer addresses ${wire.outer.local} → ${wire.outer.remote}: ${wire.outer.why}`,
+            style: paint.dim,
+          },
+          { width: terminal.width, indent: 2, hang: 4 },
+        )),
+    ...(options.hex === true ? hexLines(wire.headers, terminal) : []),
     ...ledgerLines(wire.ledger, terminal),
   ];
+}
+
+/** As a capture prints them: 16 bytes a line, an offset before them. */
+function hexLines(headers: readonly HeaderReport[], terminal: Terminal): string[] {
+  const { paint } = terminal;
+  let offset = 0;
+  return headers.flatMap((header) => {
+    if (header.hex === null) return [];
+    const bytes = header.hex.match(/../g) ?? [];
+    const lines: string[] = [];
+    for (let at = 0; at < bytes.length; at += 16) {
+      const place = (offset + at).toString(16).padStart(4, '0');
+      lines.push(`    ${paint.dim(place)}  ${bytes.slice(at, at + 16).join(' ')}`);
+    }
+    offset += bytes.length;
+    return [`  ${paint.cyan(header.header)}`, ...lines];
+  });
 }
 
 function size(header: HeaderReport): string {

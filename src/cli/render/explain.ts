@@ -5,6 +5,8 @@
 import type { ExplainReport, VerdictKind } from '../../../routes/explain-report.js';
 import type { Paint, Terminal } from '../terminal.js';
 import { freezeWords } from '../../explain/freeze-words.js';
+import { findingsSection, healthStyle, remediesSection } from './explain-findings.js';
+import { hopsSection, probesSection } from './explain-hops.js';
 import { explainKernelSection, explainReturnSection } from './explain-kernel.js';
 import { explainOthersSection, explainWhyNotSection } from './explain-others.js';
 import { explainWhySection } from './explain-why.js';
@@ -13,15 +15,28 @@ import type { Style, Text } from './layout.js';
 import { fill, pad } from './layout.js';
 import { whatIfLines } from './what-if.js';
 
-export function renderExplain(report: ExplainReport, terminal: Terminal): string {
+export interface ExplainRenderOptions {
+  /** The bytes of every header. */
+  readonly hex?: boolean;
+}
+
+export function renderExplain(
+  report: ExplainReport,
+  terminal: Terminal,
+  options: ExplainRenderOptions = {},
+): string {
   const sections = [
     headSection(report, terminal),
+    remediesSection(report, terminal),
+    findingsSection(report, terminal),
     explainWhyNotSection(report, terminal),
     explainWhySection(report, terminal),
     explainOthersSection(report, terminal),
-    explainWireSection(report, terminal),
-    explainKernelSection(report, terminal),
+    explainWireSection(report, terminal, options),
+    report.hops.from === null ? explainKernelSection(report, terminal) : [],
+    hopsSection(report, terminal),
     explainReturnSection(report, terminal),
+    probesSection(report, terminal),
     guardSection(report, terminal),
   ];
   return sections
@@ -33,17 +48,7 @@ export function renderExplain(report: ExplainReport, terminal: Terminal): string
 function headSection(report: ExplainReport, terminal: Terminal): string[] {
   const { paint, width } = terminal;
   const { verdict, question, basis } = report;
-  const style = verdictStyle(verdict.kind, paint);
-  const lines = fill(
-    [
-      { text: verdict.kind, style },
-      { text: verdict.summary, style: paint.bold },
-    ],
-    {
-      width,
-      hang: verdict.kind.length + 1,
-    },
-  );
+  const lines = headline(report, terminal);
   lines.push(...whatIfLines(basis.whatIf?.patches, terminal, basis.whatIf?.now));
   for (const trouble of troubles(report))
     lines.push(...fill([{ text: '!', style: paint.yellow }, trouble], { width, hang: 2 }));
@@ -66,6 +71,31 @@ function headSection(report: ExplainReport, terminal: Terminal): string[] {
   return lines;
 }
 
+/** What, whether it works, and if not, all that is wrong by code: the line that ends the call. */
+function headline(report: ExplainReport, terminal: Terminal): string[] {
+  const { paint, width } = terminal;
+  const { verdict, findings } = report;
+  const { kind, summary, health } = verdict;
+  const style = verdictStyle(kind, paint);
+  const bold = { text: summary, style: paint.bold };
+  const hang = kind.length + 1;
+  if (health === null && findings.length === 0)
+    return fill([{ text: kind, style }, bold], { width, hang });
+  const shown = health ?? 'UNDETERMINED';
+  const state = { text: shown, style: healthStyle(shown, paint) };
+  const causes = findings.filter(({ severity }) => severity === 'cause');
+  const [first] = causes;
+  if (first === undefined) return fill([{ text: kind, style }, state, bold], { width, hang });
+  const codes = [...new Set(causes.map(({ code }) => code))].join(', ');
+  return [
+    ...fill([{ text: kind, style }, state, { text: `${codes}:`, style: paint.bold }, first.text], {
+      width,
+      hang,
+    }),
+    ...fill({ text: `decided: ${summary}`, style: paint.dim }, { width, indent: 2, hang: 4 }),
+  ];
+}
+
 const basisWords = {
   agent: "the agent's own snapshot",
   kernel: 'the cluster file and this kernel',
@@ -77,6 +107,8 @@ function troubles(report: ExplainReport): string[] {
   const bad = kernel.objects.filter((object) => object.state !== 'match');
   const found: string[] = [];
   if (freeze !== null) found.push(freezeWords(freeze));
+  // Findings say the same, and more.
+  if (report.findings.length > 0) return found;
   if (bad.length > 0)
     found.push(
       `the kernel differs: ${bad.map((object) => `${object.type} ${object.state}`).join(', ')}`,
