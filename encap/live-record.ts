@@ -13,7 +13,7 @@ import type { Carriage, CarriageKey } from './mode.js';
 import { carriageKey } from './mode.js';
 
 /** All that both ends must agree on: `ipip:4:4`, `vxlan:4:6/4096/4789` (VNI, port). */
-export type Term = `${CarriageKey}` | `${CarriageKey}/${number}/${number}`;
+export type Term = CarriageKey | `${CarriageKey}/${number}/${number}`;
 
 export interface LiveRecord {
   readonly accepts: readonly Term[];

@@ -133,8 +133,8 @@ class World {
         do this.run({ kind: 'step', node });
         while (this.#passes.has(this.nodes[node]!));
         for (const [to] of this.nodes.entries())
-          for (const _ of this.#published[node]!)
-            if (to !== node) this.run({ kind: 'deliver', node: to, from: node });
+          for (let left = this.#published[node]!.length; to !== node && left > 0; left--)
+            this.run({ kind: 'deliver', node: to, from: node });
       }
   }
 

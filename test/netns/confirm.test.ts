@@ -50,8 +50,8 @@ nodes:
   - { name: b, address: [192.0.2.2/24, "fd00::2/64"], overlay: [10.64.2.0/24, "fd64:0:0:2::/64"] }
 `;
 
-t.setTimeout(250_000);
-t.test('changes with a way back', { skip, timeout: 240_000 }, async (t) => {
+t.setTimeout(400_000);
+t.test('changes with a way back', { skip, timeout: 390_000 }, async (t) => {
   const a = createNamespace(t);
   const b = createNamespace(t);
   vethPair(

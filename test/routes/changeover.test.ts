@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
+import type { Term } from '../../encap/live-record.js';
 import type { CarriageKey } from '../../encap/mode.js';
 import type { ChangeoverClock, Terms, TermsHistory } from '../../routes/changeover.js';
 import {
@@ -596,6 +597,29 @@ t.test('what a live record says is still sent stays receivable', async (t) => {
   const after = await bench.apply(cluster, 1);
   t.same(await bench.devices(), ['slv4a']);
   t.same(after.guard.peers[0]?.nativeSources, []);
+});
+
+t.test('a peer whose record accepts another segment is sent that', async (t) => {
+  const bench = new Bench();
+  const cluster = pair({ vni: 8 });
+  const accepting = (...accepts: readonly Term[]): Cluster => ({
+    ...cluster,
+    nodes: withNode(cluster.nodes, {
+      ...cluster.nodes.get('b')!,
+      live: { accepts, sends: ['vxlan:4:4/8/4789'], version: 0, retired: [], acknowledged: {} },
+    }),
+  });
+  const plan = await bench.apply(accepting('vxlan:4:4/7/4789'));
+  t.same(await bench.devices(), ['slv4a', 'slv4b']);
+  t.same(
+    plan.guard.vxlan.map(({ vni }) => vni),
+    [8, 7],
+  );
+  t.equal(await bench.way(), 'slv4b', 'the new segment is not there yet');
+  t.equal(await bench.way('fd64:0:0:2::/64'), 'unreachable', 'nothing is accepted for IPv6');
+  await bench.apply(accepting('vxlan:4:4/7/4789', 'vxlan:4:4/8/4789', 'vxlan:4:6/8/4789'));
+  t.equal(await bench.way(), 'slv4a');
+  t.equal(await bench.way('fd64:0:0:2::/64'), 'slv4a');
 });
 
 t.test('MTU: routes shrink before their device, devices grow before their routes', async (t) => {
