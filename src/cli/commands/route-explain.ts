@@ -3,7 +3,9 @@ import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import type { ExplainReport } from '../../../routes/explain-report.js';
 import { modes } from '../../../encap/mode.js';
-import type { Way } from '../options.js';
+import { parseCount, parseDuration } from '../duration.js';
+import type { Format, Way } from '../options.js';
+import type { Terminal } from '../terminal.js';
 import {
   configOption,
   nodeOption,
@@ -25,9 +27,10 @@ export function routeExplainCommand() {
         'every mode with what speaks against it, the packet on the wire, the kernel objects as they ' +
         'should be and as they are, and the way back. Asks the agent of this node; when none answers, ' +
         'it reads this kernel itself (as root), and where this is not the sender, or with --config, ' +
-        'it works from the cluster file alone and says so.',
+        'it works from the cluster file alone and says so. What is wrong comes first, with a code ' +
+        '(--codes lists them), and what to do about it.',
     )
-    .argument('<destination>', 'an address, a prefix, or the name of a node')
+    .argument('[destination]', 'an address, a prefix, or the name of a node')
     .addOption(
       new Option('-f, --from <node>', 'the sending node: its name or an address of its own').env(
         'SELVAGE_FROM',
@@ -39,6 +42,25 @@ export function routeExplainCommand() {
         modes,
       ),
     )
+    .addOption(
+      new Option(
+        '--capture <packets>',
+        'show this many live packets of the path, at every place they pass (as root)',
+      ).argParser(parseCount),
+    )
+    .addOption(
+      new Option('--capture-timeout <time>', 'listen no longer than this')
+        .argParser(parseDuration)
+        .default(30_000, '30s'),
+    )
+    .addOption(
+      new Option(
+        '--probe [packets]',
+        'send packets too, layer by layer, this many of each (1 to 20)',
+      ).preset('5'),
+    )
+    .addOption(new Option('--hex', 'the bytes of every header'))
+    .addOption(new Option('--codes', 'list every code that a finding can have, and stop'))
     .addOption(watchOption())
     .addOption(snapshotOption())
     .addOption(configOption())
@@ -56,18 +78,26 @@ Examples:
   selvage explain az-1 --what-if 'link rack azure: {modes: [vxlan]}'
                                                   what a change would do; nothing is touched
   selvage explain az-1 --why-not ipip             all that speaks against a mode
+  sudo selvage explain 10.64.3.7 --capture 5      and the next five packets, decoded, place by place
+  selvage explain az-1 --probe                    with packets: where are they lost, and why
   selvage explain 10.64.3.7 --watch               again and again, until ^C
   selvage explain 10.64.3.7 --snapshot case-17.json.gz
                                                   elsewhere, as the node answered then
   selvage explain 10.64.3.7 -o json | jq -r .verdict.kind
 ${whatIfHelp}
 
-Exit code 1 means: denied, no route, or a kernel that differs from the decision.`,
+Exit code 1 means: denied, no route, or something is wrong on the way (any health but OK).`,
     )
     .action(async (destination, options, command) => {
+      if (options.codes === true) return printCodes(options.output);
+      if (destination === undefined) {
+        const { usageFailure } = await import('../failure.js');
+        throw usageFailure('route-explain takes a destination: an address, a prefix or a node');
+      }
       const question: ExplainQuestion = {
         destination,
         whatIf: options.whatIf,
+        probe: await packetsOf(options.probe),
         from: options.from,
         node: options.node,
         nodeIsDefault: command.getOptionValueSource('node') === 'default',
@@ -81,7 +111,10 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
         import('../render/explain.js'),
         import('../../../routes/explain-why-not.js'),
       ]);
-      const { whyNot, output, watch } = options;
+      const { whyNot, output, watch, hex } = options;
+      const render = (report: ExplainReport, terminal: Terminal) =>
+        renderExplain(report, terminal, { hex: hex === true });
+      if (options.capture !== undefined) await requireLive(question, watch !== undefined);
       const ask = async () => {
         const answer = await explainAnswer(question);
         return whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
@@ -89,19 +122,54 @@ Exit code 1 means: denied, no route, or a kernel that differs from the decision.
       if (watch !== undefined) {
         const { watchAnswers } = await import('../watch.js');
         const exitCode = (report: ExplainReport) => report.verdict.exitCode;
-        const seconds = Number(watch);
-        return watchAnswers({ seconds, ask, output, render: renderExplain, exitCode });
+        const seconds = watch;
+        return watchAnswers({ seconds, ask, output, render, exitCode });
       }
       const report = await ask();
-      await printAnswer(report, { output, render: renderExplain });
       process.exitCode = report.verdict.exitCode;
+      const { capture } = options;
+      if (capture === undefined) return printAnswer(report, { output, render });
+      const live = output === 'table';
+      if (live) await printAnswer(report, { output, render });
+      const { captureAnswer } = await import('../capture-answer.js');
+      const captured = await captureAnswer({
+        ...question,
+        report,
+        count: capture,
+        timeoutMs: options.captureTimeout,
+        runtimeDir: dirname(question.socket),
+        live,
+      });
+      if (!live)
+        await printAnswer({ ...report, capture: captured }, { output, render: renderExplain });
     });
+}
+
+/** Live packets are of here and now. */
+async function requireLive(question: ExplainQuestion, watches: boolean): Promise<void> {
+  const { usageFailure } = await import('../failure.js');
+  const other =
+    question.snapshot !== undefined
+      ? '--snapshot'
+      : question.way === 'file'
+        ? '--config'
+        : question.whatIf.length > 0
+          ? '--what-if'
+          : watches
+            ? '--watch'
+            : undefined;
+  if (other !== undefined)
+    throw usageFailure(
+      `--capture shows live packets of this node, so it does not go with ${other}`,
+    );
 }
 
 interface ExplainQuestion {
   readonly destination: string;
   readonly from: string | undefined;
   readonly whatIf: readonly string[];
+  /** Packets of each layer; undefined: no probes. */
+  readonly probe: number | undefined;
   readonly node: string;
   readonly nodeIsDefault: boolean;
   readonly config: string;
@@ -112,16 +180,50 @@ interface ExplainQuestion {
 
 async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
   if (question.snapshot !== undefined) return fromSnapshot(question, question.snapshot);
-  const { destination, from, socket, way, whatIf } = question;
+  const { destination, from, socket, way, whatIf, probe } = question;
+  if (probe !== undefined && way === 'file') throw await cannotProbe();
   if (way === 'file') return fromFile(question, `--config ${question.config}`);
   const { askAgent, requireAgent } = await import('../ask-agent.js');
-  const asked = { socket, path: '/v1/explain', query: { destination, from, whatIf } };
+  const asked = {
+    socket,
+    path: '/v1/explain',
+    query: { destination, from, whatIf, probe: probe?.toString() },
+  };
   if (way === 'agent') return heeded((await requireAgent(asked)) as ExplainReport, question);
-  // The whole cluster is read anew for a what-if.
-  const answer = await askAgent(whatIf.length > 0 ? asked : { ...asked, timeoutMs: patienceMs });
+  // The whole cluster is read anew for a what-if, and packets take their time.
+  const answer = await askAgent(
+    whatIf.length > 0 || probe !== undefined ? asked : { ...asked, timeoutMs: patienceMs },
+  );
   return answer.answered
     ? heeded(answer.body as ExplainReport, question)
     : withoutAgent(question, answer.reason);
+}
+
+/** Of `--probe N`. */
+async function packetsOf(text: string | true | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 20) return count;
+  const { usageFailure } = await import('../failure.js');
+  throw usageFailure(
+    `--probe takes a number of packets from 1 to 20, not "${String(text)}"; a destination comes before it`,
+  );
+}
+
+async function cannotProbe(note?: string): Promise<Error> {
+  const { unableFailure } = await import('../failure.js');
+  const why = note === undefined ? '' : ` (${note})`;
+  return unableFailure(`only the sending node itself can probe${why}: run this there, as root`);
+}
+
+async function printCodes(output: Format): Promise<void> {
+  const [{ printAnswer }, { findingCodes }, { renderCodes }] = await Promise.all([
+    import('../output.js'),
+    import('../../../routes/diagnose/codes.js'),
+    import('../render/explain-findings.js'),
+  ]);
+  const answer = { schema: 'selvage.finding-codes/1', codes: findingCodes } as const;
+  await printAnswer(answer, { output, render: renderCodes });
 }
 
 async function fromSnapshot(question: ExplainQuestion, file: string): Promise<ExplainReport> {
@@ -130,7 +232,9 @@ async function fromSnapshot(question: ExplainQuestion, file: string): Promise<Ex
     import('../../snapshot/explain.js'),
     import('../failure.js'),
   ]);
-  const report = await explainBundle(await bundleOfFile(file), question);
+  const { destination, from, whatIf } = question;
+  if (question.probe !== undefined) throw await cannotProbe('a snapshot is of the past');
+  const report = await explainBundle(await bundleOfFile(file), { destination, from, whatIf });
   if (typeof report === 'string') throw usageFailure(report);
   return report;
 }
@@ -176,9 +280,14 @@ async function withoutAgent(question: ExplainQuestion, reason: string): Promise<
       note: reason,
     });
     if (!local.here) return fromFile(question, `${reason}; ${local.why}`);
+    const { probe } = question;
+    const { localProber } = await import('../../explain/local-prober.js');
     const report = await explainReading(local.reading, {
       destination: question.destination,
       whatIf: question.whatIf,
+      ...(probe === undefined
+        ? {}
+        : { probe: { prober: localProber(local.reading), count: probe } }),
     });
     if (typeof report === 'string') throw usageFailure(report);
     return report;
@@ -194,6 +303,7 @@ function senderOf(question: ExplainQuestion) {
 }
 
 async function fromFile(question: ExplainQuestion, note: string): Promise<ExplainReport> {
+  if (question.probe !== undefined) throw await cannotProbe(note);
   const [{ readCluster, requireNode }, { explainFile }, { usageFailure }] = await Promise.all([
     import('../cluster-file.js'),
     import('../../explain/node-reading.js'),
