@@ -26,6 +26,14 @@ export interface ControlEchoes {
   readonly errors: readonly string[];
 }
 
+export interface AskOptions {
+  /** Of the datagram; the answer has no more. */
+  readonly bytes?: number;
+  readonly attempts?: number;
+  /** What the peer may need to make an answer, beside the time on the way. */
+  readonly workMs?: number;
+}
+
 /** Questions of one run that are asked again when no answer comes. */
 const attempts = 3;
 
@@ -73,7 +81,7 @@ export class Control {
   async ask(
     type: MessageType,
     body: Uint8Array,
-    options: { readonly bytes?: number; readonly attempts?: number } = {},
+    options: AskOptions = {},
   ): Promise<Uint8Array | undefined> {
     if (this.path === undefined) return undefined;
     const { from, to } = this.path;
@@ -85,7 +93,7 @@ export class Control {
         from,
         to,
         bytes: options.bytes ?? datagramUsualMaxBytes,
-        timeoutMs: patienceMs(this.rttMs),
+        timeoutMs: Math.max(options.workMs ?? 0, patienceMs(this.rttMs)),
       });
       if (reply.kind === 'answer') return reply.body;
       if (reply.kind === 'error') return undefined;

@@ -49,6 +49,8 @@ export interface ProberOptions {
 /** Size probes that are sent for one size: one may be lost by chance. */
 const packetsPerSize = 2;
 const maxCount = 20;
+/** The peer reads its kernel and all packet filters for its view. */
+const viewWorkMs = 1_000;
 
 export function createProber(options: ProberOptions): Prober {
   return {
@@ -243,7 +245,10 @@ class PairRun {
       );
     }
     return fetchView(peer, async (question) => {
-      const body = await control.ask('view', encodeViewQuestion({ ...question, family }));
+      const workMs = viewWorkMs;
+      const body = await control.ask('view', encodeViewQuestion({ ...question, family }), {
+        workMs,
+      });
       return body && decodeViewAnswer(body);
     });
   }

@@ -31,6 +31,7 @@ export class ViewTeller {
   readonly #view: ViewProvider;
   readonly #nowMs: () => number;
   readonly #kept = new Map<string, Kept>();
+  readonly #making = new Map<string, Promise<Kept | undefined>>();
 
   constructor(view: ViewProvider, nowMs: () => number) {
     this.#view = view;
@@ -53,7 +54,7 @@ export class ViewTeller {
     });
     let kept: Kept | undefined;
     if (view.every((byte) => byte === 0)) {
-      kept = await this.#make(peer, family);
+      kept = await this.#present(key, { peer, family });
       if (kept === undefined) return nothing('none');
       this.#keep(key, kept);
     } else {
@@ -67,10 +68,23 @@ export class ViewTeller {
     return { status: 'page', view: id, offset: from, total: bytes.length, page };
   }
 
-  async #make(peer: string, family: Family): Promise<Kept | undefined> {
+  /** A question that is asked again while the view is made waits for the same one. */
+  #present(
+    key: string,
+    pair: { readonly peer: string; readonly family: Family },
+  ): Promise<Kept | undefined> {
+    let making = this.#making.get(key);
+    if (making === undefined) {
+      making = this.#make(pair).finally(() => this.#making.delete(key));
+      this.#making.set(key, making);
+    }
+    return making;
+  }
+
+  async #make(pair: { readonly peer: string; readonly family: Family }): Promise<Kept | undefined> {
     let view: NodeView;
     try {
-      view = await this.#view({ peer, family });
+      view = await this.#view(pair);
     } catch {
       // The asker is told that there is none; why is this node's own business to log.
       return undefined;
