@@ -28,6 +28,8 @@ export interface FightOptions {
   /** More writes of one object than this within the window are a fight. */
   readonly writesMax?: number;
   readonly windowMs?: number;
+  /** Left alone for so long, an object is no longer fought over; by default a window. */
+  readonly quietMs?: number;
   readonly firstPauseMs?: number;
   readonly lastPauseMs?: number;
 }
@@ -51,7 +53,8 @@ export class Fights {
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: FightOptions = {}) {
-    this.#options = { ...defaults, ...options };
+    const given = { ...defaults, ...options };
+    this.#options = { ...given, quietMs: options.quietMs ?? given.windowMs };
   }
 
   /** The object has just been written. */
@@ -107,9 +110,9 @@ export class Fights {
     return next;
   }
 
-  /** Quiet for a window, or for twice the last pause. */
+  /** Quiet for long enough, and for twice the last pause. */
   #overMs(entry: Entry): number {
-    return lastWriteMs(entry) + Math.max(this.#options.windowMs, 2 * entry.pauseMs);
+    return lastWriteMs(entry) + Math.max(this.#options.quietMs, 2 * entry.pauseMs);
   }
 }
 

@@ -5,9 +5,9 @@
  * A change by somebody else is put back on the packet filter's own notification. Who keeps changing
  * them is met with growing pauses (`routes/fight.ts`), and in such a pause nothing guards: no guard,
  * no tunnel, so the tunnel devices go down when a fight begins and come up again when the rules have
- * stayed for as long as it takes to call the fight over. What arrives natively needs no device of
- * ours and is not shut. Twenty repairs in ten seconds begin a fight: a packet filter that is
- * loaded anew, even by a service that fails and is started again and again, does not.
+ * stayed for ten seconds or more. What arrives natively needs no device of ours and is not shut. More
+ * than twenty repairs in a minute begin a fight: a packet filter that is loaded anew now and then
+ * does not.
  */
 import type { Logger } from 'pino';
 import type { DesiredObject } from '../../routes/desired.js';
@@ -25,6 +25,11 @@ export interface GuardKeeperOptions {
 
 /** Without news of them, the rules are compared with the kernel's this often at most. */
 const verifyMs = 5_000;
+/**
+ * A repair takes a second or two where peers are many or the machine is slow, and unguarded time
+ * counts more than repairs do, so the window is a long one.
+ */
+const fightOptions = { writesMax: 20, windowMs: 60_000, quietMs: 10_000 };
 const key = 'guard';
 const wish = 'absent';
 
@@ -32,7 +37,7 @@ export class GuardKeeper {
   readonly guard: Guard;
   readonly #log: GuardKeeperOptions['log'];
   readonly #clock: Clock;
-  readonly #fights = new Fights();
+  readonly #fights = new Fights(fightOptions);
   #listener: (() => void) | undefined;
   #wakeUp: { cancel(): void } | undefined;
   /** In force as far as we know. */
@@ -122,9 +127,13 @@ export class GuardKeeper {
       const { ok, difference } = await this.guard.verify(spec);
       if (!ok) {
         const repair = this.#guarded === spec && !this.#nativeKept;
-        await this.guard.apply(spec, { keepNative });
-        this.#nativeKept = keepNative;
-        if (repair) this.#noteRepair(difference);
+        try {
+          await this.guard.apply(spec, { keepNative });
+          this.#nativeKept = keepNative;
+        } finally {
+          // Also one that failed, as when the table went again in the middle of it.
+          if (repair) this.#noteRepair(difference);
+        }
       }
     } catch (error) {
       this.#touched = true;

@@ -6,9 +6,9 @@ import t from 'tap';
 import { skipReason } from '../support/capabilities.js';
 import { testSoak } from '../support/soak-test.js';
 
-t.setTimeout(150_000);
+t.setTimeout(250_000);
 t.test(
   'random events cost no packet',
-  { skip: skipReason('netns', 'nft', 'tcpdump', 'kernel-vxlan'), timeout: 140_000 },
-  (t) => testSoak(t, { seed: 20_260_101, events: 16, controlMs: 3_000, freshPlans: 2 }),
+  { skip: skipReason('netns', 'nft', 'tcpdump', 'kernel-vxlan'), timeout: 240_000 },
+  (t) => testSoak(t, { seed: 20_260_101, events: 19, controlMs: 3_000, freshPlans: 2 }),
 );
