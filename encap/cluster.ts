@@ -6,7 +6,7 @@
  */
 import type { Address, Family } from './address.js';
 import type { LiveRecord } from './live-record.js';
-import type { CarriageKey, Mode, Plane, RuleResult } from './mode.js';
+import type { CarriageKey, Mode, Plane, RuleResult, VxlanId } from './mode.js';
 import type { InterfaceAddress, Prefix } from './prefix.js';
 
 export const providers = [
@@ -127,12 +127,6 @@ export interface Rule {
   readonly force: boolean;
   readonly reason: string | undefined;
   readonly source?: SourceRef;
-}
-
-/** What tells one VXLAN segment's packets from another's. */
-export interface VxlanId {
-  readonly vni: number;
-  readonly port: number;
 }
 
 /** What a node can receive, by carriage; a missing key means `kernel`. */

@@ -8,8 +8,7 @@
  * follow it. So no order in which records reach the nodes has a sender use what is not received.
  * And nothing is retired that somebody says he sends, so nobody is left without a term.
  */
-import type { VxlanId } from './cluster.js';
-import type { Carriage, CarriageKey } from './mode.js';
+import type { Carriage, CarriageKey, VxlanId } from './mode.js';
 import { carriageKey } from './mode.js';
 
 /** All that both ends must agree on: `ipip:4:4`, `vxlan:4:6/4096/4789` (VNI, port). */

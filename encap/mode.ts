@@ -25,6 +25,12 @@ export type Plane = 'kernel' | 'ebpf' | 'userspace' | 'none';
 
 export type CarriageKey = `${Mode}:${Family}:${Family}`;
 
+/** What tells one VXLAN segment's packets from another's. */
+export interface VxlanId {
+  readonly vni: number;
+  readonly port: number;
+}
+
 /** `mode:outer:inner`, the key of `accepts` tables. */
 export function carriageKey(carriage: Carriage): CarriageKey {
   return `${carriage.mode}:${carriage.outer}:${carriage.inner}`;

@@ -20,8 +20,7 @@
  * Everything follows from the list of what was asked for since when, so a restart half-way goes on
  * where it was. Only what peers must agree on is in it; a change of anything else is in force at once.
  */
-import type { VxlanId } from '../encap/cluster.js';
-import type { CarriageKey } from '../encap/mode.js';
+import type { CarriageKey, VxlanId } from '../encap/mode.js';
 
 /** What nodes must agree on for packets of one to be received by another. */
 export interface Terms {

@@ -8,9 +8,9 @@
  */
 import type { Address, Family } from '../encap/address.js';
 import { v4Compatible } from '../encap/address.js';
-import type { Cluster, ClusterNode, LocalFacts, Snapshot, VxlanId } from '../encap/cluster.js';
+import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
-import type { Carriage } from '../encap/mode.js';
+import type { Carriage, VxlanId } from '../encap/mode.js';
 import { minimumIpv6Mtu, overheadBytes } from '../encap/mtu.js';
 import type { Decision } from '../encap/trail.js';
 import type {

@@ -4,9 +4,9 @@
  * kernel's present devices and addresses.
  */
 import type { Address } from '../encap/address.js';
-import type { Cluster, ClusterNode, VxlanId } from '../encap/cluster.js';
+import type { Cluster, ClusterNode } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
-import type { Carriage, CarriageKey } from '../encap/mode.js';
+import type { Carriage, CarriageKey, VxlanId } from '../encap/mode.js';
 import { segmentTo, stillReceived, vxlanOf } from '../encap/live-record.js';
 import { withNode } from '../encap/node-table.js';
 import type { InterfaceAddress } from '../encap/prefix.js';

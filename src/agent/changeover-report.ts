@@ -6,7 +6,7 @@ import type { Cluster } from '../../encap/cluster.js';
 import { vxlanKey } from '../../routes/changeover.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { wayOf } from '../../routes/blast-radius.js';
-import type { NodePlan } from './planner.js';
+import type { NodePlan, UnderWay } from './planner.js';
 
 export interface ChangeoverReport {
   /**
@@ -30,13 +30,6 @@ export interface KeptReport {
   readonly keeps: string;
   /** What may not be sent yet, e.g. `vxlan over IPv4`. */
   readonly waitsFor: string;
-}
-
-export interface UnderWay {
-  readonly plan: NodePlan;
-  /** Is anything waiting to be sent? */
-  readonly switching: boolean;
-  readonly nextStepInMs: number | undefined;
 }
 
 export function changeoverReport(

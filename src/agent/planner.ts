@@ -38,7 +38,6 @@ import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
-import type { UnderWay } from './changeover-report.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { hostSysctls } from './host-sysctls.js';
 import type { TermsRecord } from './terms-record.js';
@@ -60,6 +59,14 @@ export interface NodePlan {
   readonly notes: readonly string[];
   /** Prefixes that stay on their old way, as peers may not be ready for the new one. */
   readonly kept: readonly KeptWay[];
+}
+
+/** A change that is under way. */
+export interface UnderWay {
+  readonly plan: NodePlan;
+  /** Is anything waiting to be sent? */
+  readonly switching: boolean;
+  readonly nextStepInMs: number | undefined;
 }
 
 /** What became of a plan: what could not be made of it, by key (see `objectKey`). */

@@ -1,10 +1,9 @@
 /** Live records, seen by each node when it likes: is anything ever sent that is not received? */
 import fc from 'fast-check';
 import t from 'tap';
-import type { VxlanId } from '../../encap/cluster.js';
 import type { LiveRecord, RecordView, Term } from '../../encap/live-record.js';
 import { accepts, nextRecord, segmentTo, stillReceived, termOf } from '../../encap/live-record.js';
-import type { Carriage } from '../../encap/mode.js';
+import type { Carriage, VxlanId } from '../../encap/mode.js';
 import { property } from '../support/property.js';
 
 const vxlan: Carriage = { mode: 'vxlan', outer: 4, inner: 4 };

@@ -46,8 +46,8 @@ overlay:
 rules:
   - { name: v6, family: 6, mode: ${ipv6}, force: true }
 nodes:
-  - { name: a, address: [192.0.2.1/24, "fd00::1/64"], overlay: [10.64.1.0/24, "fd64:0:0:1::/64"] }
-  - { name: b, address: [192.0.2.2/24, "fd00::2/64"], overlay: [10.64.2.0/24, "fd64:0:0:2::/64"] }
+  - { name: a, addresses: [192.0.2.1/24, "fd00::1/64"], overlay: [10.64.1.0/24, "fd64:0:0:1::/64"] }
+  - { name: b, addresses: [192.0.2.2/24, "fd00::2/64"], overlay: [10.64.2.0/24, "fd64:0:0:2::/64"] }
 `;
 
 t.setTimeout(400_000);
