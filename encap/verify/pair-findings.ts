@@ -3,30 +3,16 @@
  * for the way back. The texts name rules, facts and providers but no nodes, so that the many pairs
  * with one cause are one finding.
  */
-import type { Family } from '../address.js';
-import type { Cluster, ClusterNode, Rule } from '../cluster.js';
+import type { Rule } from '../cluster.js';
 import { describeCarriage, describeExclusion, describeRule } from '../describe.js';
 import type { Candidate, Decision, Exclusion, PairNames } from '../trail.js';
 import { stepOf } from '../trail.js';
-import type { UnderlayTable } from '../underlay/index.js';
 import type { PairFinding } from './finding.js';
-import type { HeldAddresses } from './held-addresses.js';
 import { endNames } from './end-names.js';
 import { outcomeOf, outcomeText } from './outcome.js';
+import type { PairView } from './pair-view.js';
 import { remediesOf } from './remedy.js';
 import { unconfirmedFindings } from './unconfirmed.js';
-
-export interface PairView {
-  readonly cluster: Cluster;
-  readonly facts: UnderlayTable;
-  readonly held: HeldAddresses;
-  readonly from: ClusterNode;
-  readonly to: ClusterNode;
-  readonly family: Family;
-  readonly decision: Decision;
-  /** Undefined: the sender owns no prefix of the family, so nothing has to come back. */
-  readonly back: Decision | undefined;
-}
 
 export function pairFindings(view: PairView): readonly PairFinding[] {
   const { verdict } = view.decision;

@@ -9,7 +9,7 @@ import { stepOf } from '../trail.js';
 import { linkBetween, siteOf } from '../relation.js';
 import type { Fact, UnderlayFacts } from '../underlay/fact.js';
 import type { PairFinding } from './finding.js';
-import type { PairView } from './pair-findings.js';
+import type { PairView } from './pair-view.js';
 
 export function unconfirmedFindings(view: PairView): readonly PairFinding[] {
   const step = stepOf(view.decision, 'feasible');
