@@ -215,10 +215,10 @@ const examples: readonly (readonly [string, ClusterSketch, readonly string[]])[]
     'forced against what is known, and against what is only unknown',
     {
       zones: { a: { switches: { firewall: { ipip: 'blocked' } } }, b: {} },
-      nodes: rack,
+      nodes: [rack[0], { ...rack[1], zone: 'b' }, rack[2]],
       rules: [{ mode: 'ipip', force: true }],
     },
-    ['forced warning 4', 'forced warning 2'],
+    ['forced warning 4', 'forced note 2'],
   ],
   [
     'neighbours of unequal size',
