@@ -1,6 +1,6 @@
 /**
  * Everything that bounds what a node does for others' probes, on one screen. A whole run of one peer
- * asks about a hundred questions in a second.
+ * asks some fifty questions in a second.
  */
 export const probeLimits = {
   /** How far apart clocks may be, in milliseconds; also how long a nonce must be remembered twice. */
@@ -8,10 +8,10 @@ export const probeLimits = {
   /** Datagrams from nodes' addresses whose tag is computed at all, whoever sent them. */
   unverified: { perSecond: 2_000, burst: 4_000 },
   /** Genuine questions that are answered, of one node and of all. */
-  perPeer: { perSecond: 100, burst: 300 },
-  total: { perSecond: 400, burst: 1_200 },
+  perPeer: { perSecond: 200, burst: 600 },
+  total: { perSecond: 800, burst: 2_400 },
   /** More than `total` lets through in two clock windows: full means that something is wrong. */
-  nonces: 30_000,
+  nonces: 60_000,
   /** Peers whose rate is remembered; the one not heard of for longest goes. */
   rates: 4_096,
   /** Taps at once, for one peer and for all. */

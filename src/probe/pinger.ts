@@ -24,6 +24,8 @@ export interface PingQuestion {
   /** Whole IP packet, never fragmented; undefined: a small one. */
   readonly packetBytes?: number;
   readonly count: number;
+  /** How slow the path is, where that is known before. */
+  readonly rttMs?: number | undefined;
 }
 
 export interface PingResult {
@@ -96,7 +98,7 @@ export async function openRawPinger(families: readonly Family[]): Promise<Pinger
   };
 
   return {
-    async ping({ source, destination, packetBytes = 0, count }) {
+    async ping({ source, destination, packetBytes = 0, count, rttMs }) {
       const size = Math.max(packetBytes, echoMinBytes(source.family));
       const rttsMs: number[] = [];
       const errors = new Set<string>();
@@ -123,7 +125,7 @@ export async function openRawPinger(families: readonly Family[]): Promise<Pinger
       }
       await untilDone(
         () => settled === count,
-        () => (rttsMs.length === 0 ? undefined : Math.max(...rttsMs)),
+        () => (rttsMs.length === 0 ? rttMs : Math.max(...rttsMs)),
       );
       for (const sequence of sequences) outstanding.delete(sequence);
       return {

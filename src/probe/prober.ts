@@ -158,11 +158,16 @@ class PairRun {
     if (pinger === undefined || inner === undefined || there === undefined)
       return { probes: [], pathMtu: null };
     const deviceBytes = (await this.#options.deviceMtu(inner.destination)) ?? there.mtu;
+    let rttMs: number | undefined;
     const { pathMtu, expected } = await measurePathMtu({
       family,
       expectedBytes: there.mtu,
       deviceBytes,
-      send: (packetBytes) => pinger.ping({ ...inner, packetBytes, count: packetsPerSize }),
+      send: async (packetBytes) => {
+        const result = await pinger.ping({ ...inner, packetBytes, count: packetsPerSize, rttMs });
+        if (result.rttsMs.length > 0) rttMs = Math.max(rttMs ?? 0, ...result.rttsMs);
+        return result;
+      },
     });
     const result = { rttsMs: [], ...expected, packetBytes: there.mtu };
     return { probes: [roundTrip(result, { layer: 'size', family, way: there })], pathMtu };
@@ -245,7 +250,8 @@ class PairRun {
       );
     }
     return fetchView(peer, async (question) => {
-      const workMs = viewWorkMs;
+      // Its first page has to be made.
+      const workMs = question.offset === 0 ? viewWorkMs : 0;
       const body = await control.ask('view', encodeViewQuestion({ ...question, family }), {
         workMs,
       });

@@ -164,9 +164,11 @@ export class Trains {
     kind: TrainKind,
     { train, sent }: { readonly train: number; readonly sent: number },
   ): Promise<Counted> {
-    const deadlineMs = performance.now() + patienceMs(this.#control?.rttMs);
+    const rttMs = this.#control?.rttMs;
+    const deadlineMs = performance.now() + patienceMs(rttMs);
     const canAsk = this.#control?.path !== undefined;
-    for (let waitMs = packetGapMs; ; waitMs = Math.min(100, waitMs * 2)) {
+    // Each look at the peer is a question: soon, a little later, and when the time is over.
+    for (let waitMs = packetGapMs + (rttMs ?? 0); ; waitMs *= 5) {
       await sleep(Math.min(waitMs, Math.max(1, deadlineMs - performance.now())));
       const isOver = performance.now() >= deadlineMs;
       const far = (canAsk ? await this.#far(train) : undefined) ?? noCounts;

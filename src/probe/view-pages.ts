@@ -18,6 +18,8 @@ import { probeLimits } from './limits.js';
 import type { ViewProvider } from './pair-probe.js';
 
 const inflatedMaxBytes = 4 * 1024 * 1024;
+/** For all pages together. */
+const viewMs = 3_000;
 export const presentView = new Uint8Array(viewIdBytes);
 
 interface Kept {
@@ -108,6 +110,7 @@ export type PageFetch = (question: Omit<ViewQuestion, 'family'>) => Promise<View
 
 /** Fetches all pages of one state; the text says why there is no view. */
 export async function fetchView(peer: string, fetch: PageFetch): Promise<NodeView | string> {
+  const deadlineMs = performance.now() + viewMs;
   for (let attempt = 0; attempt < 2; attempt++) {
     const first = await fetch({ view: presentView, offset: 0 });
     if (first === undefined) return `${peer} does not answer the question for its view of the pair`;
@@ -116,7 +119,8 @@ export async function fetchView(peer: string, fetch: PageFetch): Promise<NodeVie
     let have = first.page.length;
     let state: ViewStatus = first.status;
     while (state === 'page' && have < first.total) {
-      const next = await fetch({ view: first.view, offset: have });
+      const isLate = performance.now() > deadlineMs;
+      const next = isLate ? undefined : await fetch({ view: first.view, offset: have });
       if (next === undefined || (next.status === 'page' && next.offset !== have))
         return `${peer} told ${have} of ${first.total} bytes of its view of the pair and fell silent`;
       state = next.status;
