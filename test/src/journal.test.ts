@@ -6,6 +6,7 @@ import type { PassReport } from '../../routes/reconciler.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { formatObject } from '../../tunnel/format.js';
 import { objectKey } from '../../tunnel/kernel.js';
+import type { JournalData } from '../../src/journal/journal.js';
 import { Journal, historyFrom } from '../../src/journal/journal.js';
 
 function routeTo(number: number): RouteObject {
@@ -67,7 +68,7 @@ t.test('the last change of each object, and whose doing it was', (t) => {
     line: `create ${formatObject(routeTo(1))}; pass: start`,
   });
   t.equal(journal.history('route 254 10.0.9.0/24 metric 512', ''), undefined, 'not guessed');
-  const copy = historyFrom(JSON.parse(JSON.stringify(journal.data)));
+  const copy = historyFrom(JSON.parse(JSON.stringify(journal.data)) as JournalData);
   t.same(copy(two.key, text), journal.history(two.key, text), 'also from a bundle');
   t.end();
 });
