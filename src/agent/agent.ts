@@ -8,11 +8,9 @@ import type { Cluster } from '../../encap/cluster.js';
 import { diff } from '../../routes/diff.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { Reconciler, systemClock } from '../../routes/reconciler.js';
-import { formatObject } from '../../tunnel/format.js';
 import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
 import { explainReading } from '../explain/node-reading.js';
-import { changeLine } from '../journal/change-line.js';
 import { Journal } from '../journal/journal.js';
 import type { ClusterKey } from '../probe/key.js';
 import { ProbeService } from '../probe/service.js';
@@ -39,13 +37,13 @@ import { agentSocket, freezeFile, termsFile } from './paths.js';
 import { probeAsked } from './probe-asked.js';
 import { probeRoute } from './probe-route.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
+import { PassLog } from './pass-log.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
 import { snapshotRoute } from './snapshot-route.js';
 import type { StatusReport } from './status.js';
 import {
   contestSummary,
-  describeContest,
   freezeStatus,
   masqueradeStatus,
   passSummary,
@@ -76,6 +74,7 @@ export class Agent {
   readonly #change: GuardedChange;
   readonly #freeze: Freeze;
   readonly #journal = new Journal();
+  readonly #passLog: PassLog;
   /** In force instead of the store's cluster while nobody has confirmed it. */
   #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
@@ -89,15 +88,10 @@ export class Agent {
   #enforced: NodePlan | undefined;
   /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
   #samePlan = false;
-  #repairs = 0;
-  #shownProblems = '';
-  readonly #shownNotes = new Set<string>();
-  #shownError = '';
-  /** Keys of the objects that somebody fights us for, as last told in the log. */
-  #shownContests: ReadonlySet<string> = new Set();
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    this.#passLog = new PassLog(options.log, this.#journal);
     const { runtime, node } = options;
     this.#planner = new Planner(runtime.kernel, node, {
       record: new TermsFile(termsFile(options.paths), {
@@ -229,85 +223,20 @@ export class Agent {
   }
 
   #onPass(report: PassReport): void {
-    const { log } = this.#options;
     this.#takeStep(report);
     this.#freeze.noticed(report);
     if (this.#plan !== undefined) void this.#probing.update(this.#plan.snapshot.cluster);
     if (report.withheld.length === 0) this.#enforced = this.#plan;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
-    const wasWell = before !== undefined && before.error === undefined;
-    // What could not be done before is made good now, not repaired.
-    const undone = new Set([
-      ...(before?.failed ?? []).map((entry) => entry.change.key),
-      ...(before?.skipped ?? []).map((change) => change.key),
-      ...(before?.foreign ?? []).map((entry) => entry.key),
-    ]);
-    this.#logContests(report);
-    const isRepair = ({ key }: { readonly key: string }): boolean =>
-      this.#samePlan && wasWell && (!undone.has(key) || this.#shownContests.has(key));
-    this.#journal.note(report, { at: this.#lastPass.at, isRepair });
-    for (const change of report.changes) {
-      const repair = isRepair(change);
-      if (repair) this.#repairs++;
-      // Told once, when the fight began.
-      if (repair && this.#shownContests.has(change.key)) continue;
-      const attributes = change.kind === 'update' ? change.attributes : undefined;
-      const line = changeLine(change);
-      const fields = {
-        ...(attributes === undefined ? {} : { attributes }),
-        reasons: report.reasons,
-      };
-      if (!repair) log.info(fields, line);
-      else log.warn(fields, `repaired: ${line}`);
-    }
-    const errors = [
-      ...report.failed.map((entry) => `${entry.peer ?? 'node'}: ${entry.failure.message}`),
-      ...report.foreign.map(
-        (entry) => `${formatObject(entry.desired)} is held by ${formatObject(entry.actual)}`,
-      ),
-      ...(report.error === undefined ? [] : [report.error.message]),
-    ];
-    // The same trouble on every retry is one line, not one a second.
-    const shown = errors.join('\n');
-    if (shown !== this.#shownError) for (const error of errors) log.error(error);
-    if (shown === '' && this.#shownError !== '') log.info('the trouble is over');
-    this.#shownError = shown;
+    this.#passLog.note(report, { before, samePlan: this.#samePlan, at: this.#lastPass.at });
     this.#logProblems();
   }
 
-  /** One line when a fight begins and one when it is over, however many objects it is about. */
-  #logContests(report: PassReport): void {
-    const { log } = this.#options;
-    const now = new Map(report.contested.map((contest) => [contest.key, contest]));
-    const begun = report.contested.filter(({ key }) => !this.#shownContests.has(key));
-    const over = [...this.#shownContests].filter((key) => !now.has(key));
-    const [first] = begun;
-    if (first !== undefined)
-      log.warn(
-        { objects: begun.length },
-        `somebody keeps undoing our repairs of ${describeContest(first)}${more(begun.length)}: repaired with growing pauses from now on; find who does it and stop it`,
-      );
-    if (over.length > 0)
-      log.info({ objects: over.length }, `nobody undoes ${over[0]}${more(over.length)} any more`);
-    this.#shownContests = new Set(now.keys());
-  }
-
   #logProblems(): void {
-    const { store, log } = this.#options;
-    const problems = [
-      ...store.problems,
-      ...(this.#plan?.problems ?? []),
-      ...this.#options.runtime.problems,
-    ];
-    const shown = problems.join('\n');
-    if (shown !== this.#shownProblems) for (const problem of problems) log.warn(problem);
-    this.#shownProblems = shown;
-    for (const note of this.#plan?.notes ?? []) {
-      if (this.#shownNotes.has(note)) continue;
-      this.#shownNotes.add(note);
-      log.info(note);
-    }
+    const { store, runtime } = this.#options;
+    const { problems = [], notes = [] } = this.#plan ?? {};
+    this.#passLog.tell([...store.problems, ...problems, ...runtime.problems], notes);
   }
 
   #ready(): boolean {
@@ -365,7 +294,7 @@ export class Agent {
           ? []
           : [...plan.problems, ...runtime.problems, ...(await guardNotes(this.#view(plan)))],
       notes: plan?.notes ?? [],
-      repairs: this.#repairs,
+      repairs: this.#passLog.repairs,
       contested: [
         ...runtime.guardKeeper.contested,
         ...(pass === undefined ? [] : contestSummary(pass.report)),
@@ -440,8 +369,4 @@ export class Agent {
       decisions: this.#peers(plan),
     });
   }
-}
-
-function more(count: number): string {
-  return count > 1 ? ` and of ${count - 1} more objects` : '';
 }
