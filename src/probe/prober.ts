@@ -29,7 +29,8 @@ import { craftPacket, outerFamilyOf } from './craft.js';
 import type { ProbeEndpoint } from './endpoint.js';
 import { measurePathMtu } from './ladder.js';
 import type { PairProbeRequest, PairProbeResult, Prober, Way } from './pair-probe.js';
-import { type PingResult, type Pinger, openRawPinger, openSystemPinger } from './pinger.js';
+import { type Pinger, openRawPinger, openSystemPinger } from './pinger.js';
+import { roundTrip } from './round-trip.js';
 import { type TrainKind, Trains } from './trains.js';
 import { fetchView } from './view-pages.js';
 import { Watches } from './watches.js';
@@ -363,38 +364,6 @@ class PairRun {
       ),
     );
   }
-}
-
-function roundTrip(
-  result: Omit<PingResult, 'errors'> & { readonly errors: readonly string[] },
-  of: {
-    readonly layer: 'underlay' | 'control' | 'inner' | 'size';
-    readonly family: Family;
-    readonly way?: Way;
-  },
-): ProbeEvidence {
-  const { rttsMs } = result;
-  return {
-    layer: of.layer,
-    direction: 'round-trip',
-    family: of.family,
-    mode: of.way?.mode ?? null,
-    outerFamily: of.way === undefined ? null : outerFamilyOf(of.way, of.family),
-    path: 'routed',
-    sent: result.sent,
-    answered: result.answered,
-    seen: {},
-    packetBytes: result.packetBytes,
-    rttMs:
-      rttsMs.length === 0
-        ? null
-        : {
-            min: Math.min(...rttsMs),
-            avg: rttsMs.reduce((sum, rtt) => sum + rtt, 0) / rttsMs.length,
-            max: Math.max(...rttsMs),
-          },
-    errors: result.errors,
-  };
 }
 
 function requireNode(cluster: Cluster, name: string): ClusterNode {
