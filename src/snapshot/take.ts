@@ -3,9 +3,10 @@ import { arch, release } from 'node:os';
 import { loadClusterFile } from '../config/index.js';
 import { readClusterBytes } from '../config/load.js';
 import { judgeRulesets } from '../../tunnel/guard/index.js';
+import { foreignRuleLine } from '../agent/foreign-rule-line.js';
 import type { PlanReport } from '../agent/plan-report.js';
 import type { StatusReport } from '../agent/status.js';
-import type { FilterReading } from '../explain/filter-reading.js';
+import { guardDiffers } from '../explain/guard-words.js';
 import type { NodeReading } from '../explain/node-reading.js';
 import type { JournalData } from '../journal/journal.js';
 import type { ConfigRecord, FilterRecord, SnapshotBundle } from './bundle.js';
@@ -49,7 +50,7 @@ export async function takeSnapshot(question: TakeQuestion): Promise<SnapshotBund
     freeze: reading.freeze ?? null,
     desired: { ...desired, objects: [...objects.values()] },
     kernel: await recordKernel(reading, state),
-    filters: await recordFilters(reading.filters, await reading.guardNotes()),
+    filters: await recordFilters(reading),
     journal: question.journal,
   };
 }
@@ -71,10 +72,8 @@ async function recordConfig(file: string): Promise<ConfigRecord> {
   return { file, text: withoutComments(new TextDecoder().decode(read.bytes)), omitted: null };
 }
 
-async function recordFilters(
-  filters: FilterReading,
-  notes: readonly string[],
-): Promise<FilterRecord> {
+async function recordFilters(reading: NodeReading): Promise<FilterRecord> {
+  const { filters, freeze, basis } = reading;
   const { spec } = filters;
   let problem: string | null = null;
   const guard = await filters.guard().catch((error: unknown) => {
@@ -82,13 +81,18 @@ async function recordFilters(
     return undefined;
   });
   const rulesets = await filters.rulesets().catch(() => ({}));
-  const quoted = new Set(judgeRulesets(spec, rulesets).map(({ rule }) => rule));
+  const found = judgeRulesets(spec, rulesets);
+  // An agent that may write has put its own rules right before anybody could read of it.
+  const tellsOwn = freeze !== undefined || basis?.kind === 'kernel';
+  const own = problem === null ? [] : [`cannot read the guard: ${String(problem)}`];
+  if (guard?.ok === false) own.push(guardDiffers(guard.difference ?? 'its rules'));
   return {
     spec,
     guard: guard === undefined ? null : { ok: guard.ok, difference: guard.difference ?? null },
     problem,
     dropped: await filters.dropped().catch(() => ({})),
-    rulesets: withoutNotes(rulesets, quoted),
-    notes,
+    rulesets: withoutNotes(rulesets, new Set(found.map(({ rule }) => rule))),
+    // From the same rules that are recorded, not from an earlier look.
+    notes: [...(tellsOwn ? own : []), ...found.map(foreignRuleLine)],
   };
 }

@@ -185,6 +185,11 @@ t.test('a node at night', { skip, timeout: 160_000 }, async (t) => {
     writeFileSync(join(folder.path, 'a', 'credentials.json'), secrets.credentials);
     // Frozen, so that both look at the same node.
     json<FreezeAnswer>('freeze');
+    // The agent looks at others' rules every few seconds only.
+    await eventually(
+      async () => (await explained('b')).guard.length === 1,
+      () => 'the rule is not noticed',
+    );
     const taken = selvage('snapshot', '-o', bundle);
     t.equal(taken.status, 0, taken.stderr);
     t.equal(statSync(bundle).mode & 0o777, 0o600);
