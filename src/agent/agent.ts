@@ -5,36 +5,28 @@
  */
 import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
-import { diff } from '../../routes/diff.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { Reconciler, systemClock } from '../../routes/reconciler.js';
 import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
-import { explainReading } from '../explain/node-reading.js';
 import { Journal } from '../journal/journal.js';
 import type { ClusterKey } from '../probe/key.js';
 import { ProbeService } from '../probe/service.js';
 import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
-import { agentReading, guardNotes, readActual } from './agent-reading.js';
-import { assess, withGuard } from './assess.js';
+import { agentReading, guardNotes } from './agent-reading.js';
+import type { AnswerSources } from './answers.js';
+import { answerRoutes, planAnswer } from './answers.js';
 import { captureRoute } from './capture-route.js';
-import { changeoverReport, withChangeover } from './changeover-report.js';
-import {
-  beginRoute,
-  changeReportRoute,
-  previewRoute,
-  previewWhatIf,
-  settleRoutes,
-} from './change-routes.js';
+import { changeoverReport } from './changeover-report.js';
+import { beginRoute, changeReportRoute, settleRoutes } from './change-routes.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, termsFile } from './paths.js';
-import { probeAsked } from './probe-asked.js';
 import { probeRoute } from './probe-route.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import { PassLog } from './pass-log.js';
@@ -50,8 +42,6 @@ import {
   peerStatuses,
   whileShut,
 } from './status.js';
-import { planReport } from './plan-report.js';
-import { readGuard, sourcesOf } from './read-guard.js';
 
 export interface AgentOptions {
   readonly node: string;
@@ -137,14 +127,20 @@ export class Agent {
   }
 
   async start(): Promise<void> {
-    const { store, paths, socket = agentSocket(paths), log } = this.#options;
+    const { node, runtime, store, paths, socket = agentSocket(paths), log } = this.#options;
+    const answers: AnswerSources = {
+      node,
+      runtime,
+      planner: this.#planner,
+      prober: this.#probing.prober,
+      view: () => this.#view(),
+      plan: () => this.#plan,
+    };
     this.#server = await serveControl(socket, [
       { method: 'GET', path: '/v1/status', handle: () => this.#status() },
-      { method: 'GET', path: '/v1/explain', handle: (query) => this.#explain(query) },
-      { method: 'GET', path: '/v1/plan', handle: (query) => this.#planReport(query) },
+      ...answerRoutes(answers),
       { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
       { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
-      previewRoute((cluster, sshClient) => this.#preview(cluster, sshClient)),
       unlessFrozen(this.#freeze, beginRoute(this.#change)),
       changeReportRoute(this.#change),
       ...settleRoutes(this.#change),
@@ -157,7 +153,7 @@ export class Agent {
       snapshotRoute({
         view: () => this.#view(),
         status: () => this.#status(),
-        plan: () => this.#planReport(new URLSearchParams()),
+        plan: () => planAnswer(answers),
         configFile: this.#options.configFile,
       }),
       probeRoute(this.#probing, () => this.#requirePlan().snapshot.cluster),
@@ -168,9 +164,7 @@ export class Agent {
       this.#logProblems();
       this.#reconciler.retryNow('configuration changed');
     });
-    this.#guardWatch = this.#options.runtime.guardKeeper.watch(() =>
-      this.#reconciler.trigger('guard changed'),
-    );
+    this.#guardWatch = runtime.guardKeeper.watch(() => this.#reconciler.trigger('guard changed'));
     this.#reconciler.start();
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
@@ -313,51 +307,9 @@ export class Agent {
     return this.#options.runtime.guardKeeper.isShut ? whileShut(peers) : peers;
   }
 
-  async #explain(query: URLSearchParams): Promise<unknown> {
-    const destination = query.get('destination');
-    if (destination === null) throw new HttpProblem(400, 'explain takes ?destination=ADDRESS|NODE');
-    const from = query.get('from') ?? undefined;
-    const report = await explainReading(agentReading(this.#view()), {
-      destination,
-      from,
-      whatIf: query.getAll('whatIf'),
-      probe: probeAsked(query, this.#probing.prober),
-    });
-    if (typeof report === 'string') throw new HttpProblem(400, report);
-    return withChangeover(report, {
-      underWay: this.#planner.underWay(),
-      node: this.#options.node,
-    });
-  }
-
   #view(plan = this.#requirePlan()): AgentView {
     const { node, runtime } = this.#options;
     return { node, runtime, plan, journal: this.#journal, freeze: this.#freeze };
-  }
-
-  async #planReport(query: URLSearchParams): Promise<unknown> {
-    const view = this.#view();
-    if (query.has('whatIf'))
-      return previewWhatIf(view.plan.snapshot.cluster, query, (cluster, sshClient) =>
-        this.#preview(cluster, sshClient),
-      );
-    const { node, plan } = view;
-    return {
-      ...withGuard(
-        planReport(node, plan, diff(plan.objects, await readActual(view))),
-        await readGuard(plan.guard, sourcesOf(view.runtime)),
-      ),
-      changeover: changeoverReport(this.#planner.underWay()),
-    };
-  }
-
-  /** As `#planReport`, for a cluster that is in force nowhere. */
-  #preview(cluster: Cluster, sshClient: string | undefined): Promise<unknown> {
-    const { node, runtime } = this.#options;
-    const planner = this.#planner;
-    const previous = this.#plan?.snapshot.cluster;
-    const { kernel } = runtime;
-    return assess({ node, cluster, planner, kernel, previous, sshClient });
   }
 
   #rib(): Promise<unknown> {
