@@ -52,7 +52,8 @@ export interface JournalOptions {
   readonly maxPasses?: number;
 }
 
-const defaultMaxObjects = 50_000;
+/** Some 350 bytes each: less than 10 MB in all. */
+const defaultMaxObjects = 25_000;
 const defaultMaxPasses = 200;
 /** Of a pass in which everything failed, the first ones tell why. */
 const maxFailures = 20;
