@@ -70,6 +70,10 @@ export interface FakeKernel extends Kernel {
   outside(ops: readonly Op[]): void;
   /** Adds or changes a device that is not ours; `down` and MTU changes have their side effects. */
   setNic(nic: FakeNic): void;
+  /** A setting that this kernel has besides those that it begins with. */
+  addSysctl(path: string, value: string): void;
+  /** Somebody else makes a device of ours anew; nothing that stood on it is there any more. */
+  replaceLink(link: OwnLink): void;
   /** Somebody else deletes a device. */
   deleteNic(name: string): void;
   inject(fault: Fault): void;
@@ -196,6 +200,11 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
       }
     },
     setNic,
+    addSysctl: (path, value) => void tables.sysctls.set(path, value),
+    replaceLink: (link) => {
+      tables.deleteLink(link.name);
+      tables.setForeignLink(link);
+    },
     deleteNic: (name) => tables.deleteLink(name),
     setDetails: (given) => {
       details = { ...details, ...given };

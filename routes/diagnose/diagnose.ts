@@ -6,6 +6,7 @@
  * Works from state alone, from the probes of one node, and from both; the less is known, the more
  * is UNDETERMINED and names the test that would tell.
  */
+import { underlayFacts } from '../../encap/underlay/index.js';
 import type { ExplainReport } from '../explain-report.js';
 import type { FindingCode } from './codes.js';
 import type { Draft } from './draft.js';
@@ -100,15 +101,22 @@ function objectSuspects({ kernel, question }: ExplainReport): readonly Suspect[]
 /** Packets of the pair as the report has them. */
 function pairFacts(report: ExplainReport): PairFacts {
   const { verdict, returnPath, question } = report;
-  const native = report.why.candidates.find(({ mode }) => mode === 'native');
-  const needs = native?.facts.some(({ text }) => /check|foreign source/i.test(text)) === true;
+  const ends = [question.from.provider, verdict.owner?.provider ?? ''];
   return {
     from: question.from.node,
     to: verdict.owner?.node ?? question.from.node,
     modes: { there: verdict.mode, back: returnPath.mode },
     adjacent: report.wire?.nextHop.includes('on the same segment') === true,
-    checksAddresses: needs,
+    checksAddresses: ends.some(checksAddresses),
   };
+}
+
+/** Does this provider's fabric drop addresses that are not the NIC's own, unless told not to? */
+function checksAddresses(provider: string): boolean {
+  const known = Object.values(underlayFacts).find((facts) => facts.provider === provider);
+  return [...(known?.nativeAdjacent.needs ?? []), ...(known?.nativeRouted.needs ?? [])].some(
+    (need) => need.switch === 'sourceDestinationCheck',
+  );
 }
 
 /** What is decided so is no fault of the network, but it is why packets do not get there. */

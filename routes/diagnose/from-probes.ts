@@ -12,7 +12,7 @@ import { echoDrafts, underlayDrafts } from './from-echoes.js';
 import type { Suspect } from './from-state.js';
 import { concerns } from './from-state.js';
 import type { Loss } from './loss.js';
-import { couldTake, endOf, lossOf, probeText } from './loss.js';
+import { couldTake, endOf, lossOf, probeText, wayBackStages } from './loss.js';
 import type { ProbeQuestion } from './probe-question.js';
 import { directions, isMild, passing, promoted } from './probe-question.js';
 import { duplicateAddress, underlayDrop, wayAlternatives } from './underlay-drop.js';
@@ -61,7 +61,9 @@ function explainLoss(
   const { loss, direction } = of;
   const able = suspects.filter(
     (suspect) =>
-      concerns(suspect.report, direction) &&
+      (concerns(suspect.report, direction) ||
+        (endOf(suspect.side, direction) === 'receiver' &&
+          wayBackStages.has(suspect.report.stage))) &&
       couldTake(loss, {
         stage: suspect.report.stage,
         end: endOf(suspect.side, direction),

@@ -128,15 +128,20 @@ function entails(cause: StageReport, effect: StageReport): boolean {
     case 'device': {
       const gone =
         cause.state !== 'drift' || cause.attributes.some((attribute) => remaking.has(attribute));
-      const device = cause.key.slice('link '.length);
+      if (!gone || effect.stage === 'device') return false;
       // What somebody then wrote in our name by the new device is of the same making.
-      const rewritten = effect.attributes.includes('shadow') && effect.holder === ownProtocol;
-      return gone && (lost || rewritten) && effect.stage !== 'device' && mentions(effect, device);
+      if (effect.attributes.includes('shadow') && effect.holder === ownProtocol) return true;
+      const device = cause.key.slice('link '.length);
+      const setting = effect.key.startsWith('sysctl ');
+      return (lost || setting) && mentions(effect, device);
     }
     case 'address':
-      return cause.state === 'missing' && effect.stage === 'route' && lost;
+      // A device without any IPv4 address loses its neighbours too.
+      return cause.state === 'missing' && ['route', 'neighbour'].includes(effect.stage) && lost;
     case 'nic': {
       const [kind, name = ''] = cause.key.split(' ');
+      const shrunk = cause.attributes.join() === 'mtu';
+      if (shrunk) return ['device', 'route'].includes(effect.stage) && onlyMtu(effect);
       const gone =
         cause.state === 'missing' ||
         ['up', 'carrier'].some((attribute) => cause.attributes.includes(attribute));
@@ -155,6 +160,11 @@ function entails(cause: StageReport, effect: StageReport): boolean {
     default:
       return false;
   }
+}
+
+/** What is planned follows the NIC; what is not written yet differs in nothing else. */
+function onlyMtu({ attributes }: StageReport): boolean {
+  return attributes.length > 0 && attributes.every((attribute) => attribute.endsWith('mtu'));
 }
 
 function mentions(report: StageReport, device: string): boolean {

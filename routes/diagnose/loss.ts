@@ -74,10 +74,12 @@ const receiverHops: Readonly<Partial<Record<Stage, readonly number[]>>> = {
   'reverse-path': [3, 4],
   conntrack: [3, 4],
   forwarding: [4],
-  'policy-rule': [4],
-  route: [4],
+  'policy-rule': [3, 4],
+  route: [3, 4],
   delivery: [4],
 };
+/** Asked by the reverse-path filter about the way back: they take arrivals, whichever way they lead. */
+export const wayBackStages: ReadonlySet<Stage> = new Set(['route', 'policy-rule']);
 /** Packets made for the underlay pass none of the stages that lead into a tunnel. */
 const craftedStages: ReadonlySet<Stage> = new Set([
   'underlay-route',

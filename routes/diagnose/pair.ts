@@ -73,7 +73,9 @@ export function pairOf(question: PairQuestion): Pair | undefined {
   const prefix = prefixFor(peer, { family, address: question.destination });
   const own = self.overlay.find((entry) => entry.family === family);
   const out = prefix && decide(snapshot, { from: self, prefix, owner: peer }, options);
-  const back = own && decide(snapshot, { from: peer, prefix: own, owner: self }, options);
+  // As the peer decides it: what this kernel knows of its own NIC, the peer does not.
+  const unseen = { cluster, local: undefined };
+  const back = own && decide(unseen, { from: peer, prefix: own, owner: self }, options);
   const outer = outerPair(out, { self, peer, family });
   return {
     self,

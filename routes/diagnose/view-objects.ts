@@ -4,6 +4,9 @@
  */
 import type { DesiredObject } from '../desired.js';
 import { compareObject, concernsDevice, objectsFor, standingObjects } from '../explain-kernel.js';
+import { formatObject } from '../../tunnel/format.js';
+import { differences } from '../equal.js';
+import { isOwnLink, slotOf } from '../ownership.js';
 import type { Direction, Stage, StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
 import type { ViewParts } from './view-input.js';
@@ -86,6 +89,7 @@ function stageFor(object: DesiredObject): Stage {
       return 'device';
     case 'sysctl':
       if (object.path.endsWith('/rp_filter')) return 'reverse-path';
+      if (object.path.endsWith('/disable_ipv6')) return 'address';
       return object.path.endsWith('/accept_ra') ? 'nic' : 'forwarding';
     case 'address':
     case 'neighbour':
@@ -103,6 +107,7 @@ function overridden(
   if (report.state !== 'missing') return report;
   const { object, parts } = of;
   const { details } = parts.input.reads;
+  if (object.type === 'link') return elsewhere(report, object, parts);
   if (object.type === 'fdb') {
     const entry = details.forwarding.find(
       ({ device, mac }) => device === object.device && mac === object.mac,
@@ -133,4 +138,31 @@ function overridden(
     };
   }
   return report;
+}
+
+/**
+ * A device in the other slot that nobody asks for: where somebody has made ours anew with another
+ * VNI, the agent plans the right one beside it.
+ */
+function elsewhere(
+  report: StageReport,
+  object: Extract<DesiredObject, { readonly type: 'link' }>,
+  { input }: ViewParts,
+): StageReport {
+  const slot = slotOf(object.name);
+  if (object.kind !== 'vxlan' || slot === undefined) return report;
+  const stray = input.actual.kernel.links.find(
+    (link) =>
+      link.kind === 'vxlan' &&
+      isOwnLink(link) &&
+      link.local.family === object.local.family &&
+      !input.desired.objects.has(`link ${link.name}`),
+  );
+  if (stray === undefined) return report;
+  return {
+    ...report,
+    state: 'drift',
+    attributes: differences({ ...stray, name: object.name }, object),
+    actual: formatObject(stray),
+  };
 }

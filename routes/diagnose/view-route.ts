@@ -105,7 +105,9 @@ function winnerStages({ pair, input }: ViewParts): readonly StageReport[] {
       }),
     ];
   const winner = winningRoute(actual.kernel.routes, destination);
-  if (winner !== undefined && !isWanted(winner, desired.objects)) {
+  // A wider route wins only where ours is missing, which is told as such.
+  const wins = winner !== undefined && winner.prefix.length >= route.prefix.length;
+  if (wins && !isWanted(winner, desired.objects)) {
     const held = objectKey(winner) === objectKey(route);
     // One that holds our own key is told as that object.
     if (!held) return [foreign(formatObject(winner), `protocol ${winner.protocol}`)];
