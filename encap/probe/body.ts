@@ -44,6 +44,8 @@ export interface ViewAnswer {
 export interface WatchQuestion {
   readonly session: Uint8Array;
   readonly durationMs: number;
+  /** Count what arrives, and do not look at the devices: cheap enough to be asked all the time. */
+  readonly arrivalsOnly?: boolean;
 }
 
 /** `blind`: what arrives is counted, what passes the devices is not, as taps cannot be opened. */
@@ -130,15 +132,20 @@ export function decodeViewAnswer(body: Uint8Array): ViewAnswer | undefined {
 }
 
 export function encodeWatchQuestion(question: WatchQuestion): Uint8Array {
-  const bytes = new Uint8Array(sessionBytes + 2);
+  const bytes = new Uint8Array(sessionBytes + 3);
   bytes.set(question.session, 0);
   writeU16(bytes, sessionBytes, question.durationMs);
+  bytes[sessionBytes + 2] = question.arrivalsOnly === true ? 1 : 0;
   return bytes;
 }
 
 export function decodeWatchQuestion(body: Uint8Array): WatchQuestion | undefined {
-  if (body.length < sessionBytes + 2) return undefined;
-  return { session: body.subarray(0, sessionBytes), durationMs: readU16(body, sessionBytes) };
+  if (body.length < sessionBytes + 3) return undefined;
+  return {
+    session: body.subarray(0, sessionBytes),
+    durationMs: readU16(body, sessionBytes),
+    arrivalsOnly: body[sessionBytes + 2] === 1,
+  };
 }
 
 export function encodeWatchAnswer(status: WatchStatus): Uint8Array {

@@ -14,9 +14,9 @@ export const probeLimits = {
   nonces: 60_000,
   /** Peers whose rate is remembered; the one not heard of for longest goes. */
   rates: 4_096,
-  /** Taps at once, for one peer and for all. */
-  watchesPerPeer: 4,
-  watches: 16,
+  /** Watches at once: with a tap on the devices, and those that only count what arrives. */
+  taps: { perPeer: 4, total: 16 },
+  arrivals: { perPeer: 8, total: 256 },
   watchMs: 3_000,
   /** Counts can be asked for this long after a watch has ended. */
   countsKeptMs: 3_000,

@@ -67,8 +67,8 @@ export class Responder {
       case 'watch': {
         const asked = decodeWatchQuestion(question.body);
         if (asked === undefined) return undefined;
-        const { durationMs } = asked;
-        return encodeWatchAnswer(watches.open(asked.session, { peer, durationMs }));
+        const { session, ...how } = asked;
+        return encodeWatchAnswer(watches.open(session, { peer, ...how }));
       }
       case 'counts': {
         const asked = decodeCountsQuestion(question.body);

@@ -66,6 +66,14 @@ export class Trains {
     this.#control = options.control;
   }
 
+  /** The peer begins to count what arrives, and nothing else. */
+  async openArrivals(durationMs: number): Promise<boolean> {
+    const question = { session: this.#session, durationMs, arrivalsOnly: true };
+    const body = await this.#control?.ask('watch', encodeWatchQuestion(question));
+    const status = body && decodeWatchAnswer(body);
+    return status === 'blind' || status === 'watching';
+  }
+
   /** Both ends begin to watch. */
   async open(): Promise<void> {
     const durationMs = probeLimits.watchMs;

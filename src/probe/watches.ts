@@ -26,6 +26,7 @@ interface Seen {
 
 interface Watch {
   readonly peer: string;
+  readonly arrivalsOnly: boolean;
   readonly untilMs: number;
   readonly tap: Tap | undefined;
   readonly seen: Map<string, Seen>;
@@ -43,23 +44,32 @@ export class Watches {
   /** `peer`: on whose behalf; only it may ask for the counts. */
   open(
     session: Uint8Array,
-    options: { readonly peer: string; readonly durationMs: number },
+    options: {
+      readonly peer: string;
+      readonly durationMs: number;
+      readonly arrivalsOnly?: boolean;
+    },
   ): WatchStatus {
     const nowMs = this.#options.nowMs();
     this.#forget(nowMs);
-    const { peer } = options;
-    const running = [...this.#watches.values()].filter((watch) => watch.untilMs > nowMs);
+    const { peer, arrivalsOnly = false } = options;
+    // Those that look at devices and those that only count have their limits each.
+    const limits = arrivalsOnly ? probeLimits.arrivals : probeLimits.taps;
+    const running = [...this.#watches.values()].filter(
+      (watch) => watch.untilMs > nowMs && watch.arrivalsOnly === arrivalsOnly,
+    );
     if (
       this.#watches.has(keyOf(session)) ||
-      running.length >= probeLimits.watches ||
-      running.filter((watch) => watch.peer === peer).length >= probeLimits.watchesPerPeer
+      running.length >= limits.total ||
+      running.filter((watch) => watch.peer === peer).length >= limits.perPeer
     )
       return 'busy';
     const limitMs = Math.min(Math.max(options.durationMs, 1), probeLimits.watchMs);
     const seen = new Map<string, Seen>();
-    const tap = this.#tap(session, { limitMs, seen });
+    const tap = arrivalsOnly ? undefined : this.#tap(session, { limitMs, seen });
     this.#watches.set(keyOf(session), {
       peer,
+      arrivalsOnly,
       untilMs: nowMs + limitMs,
       tap,
       seen,

@@ -23,7 +23,7 @@ export interface ScheduleOptions {
 export const scheduleDefaults: ScheduleOptions = {
   perZone: 2,
   perSuspectZone: 6,
-  packetsPerPeer: 6,
+  packetsPerPeer: 20,
   packetsPerSecond: 50,
   roundMs: 10_000,
 };
