@@ -167,7 +167,7 @@ property(
     const viewQuestion = { family: inner, view, offset: small * 3 };
     const page = new Uint8Array(small % 500).fill(7);
     const viewAnswer = { status: 'page', view, offset: small, total: small + 500, page } as const;
-    const watch = { session, durationMs: small };
+    const watch = { session, durationMs: small, arrivalsOnly: other % 2 === 1 };
     const counts = { session, train: other };
     const mark = { session, train: other, sequence };
     const send = { family: inner, packetBytes: small, mark };
