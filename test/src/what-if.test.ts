@@ -240,14 +240,21 @@ t.test('several patches accumulate, and the cluster itself stays as it is', (t) 
 t.test('what only an agent knows of its nodes stays', (t) => {
   const base = readFile(hybrid);
   const gone = { ...base.nodes.get('azure-1')!, name: 'gone', withdrawn: true };
-  const sender = { ...base.nodes.get('gce-b-1')!, sends: ['vxlan:4:4'] as const };
+  const live = {
+    accepts: ['vxlan:4:4/4096/4789'],
+    sends: ['vxlan:4:4/4096/4789'],
+    version: 0,
+    retired: [],
+    acknowledged: {},
+  } as const;
+  const sender = { ...base.nodes.get('gce-b-1')!, live };
   const others = [...base.nodes.values()].filter(({ name }) => name !== 'gce-b-1');
   const changed = applied(
     { ...base, revision: 17, nodes: nodeTable([...others, sender, gone]) },
     'zone rack-a: {mtu: 1400}',
   );
   t.equal(changed.nodes.get('gone')?.withdrawn, true);
-  t.same(changed.nodes.get('gce-b-1')?.sends, ['vxlan:4:4']);
+  t.same(changed.nodes.get('gce-b-1')?.live, live);
   t.equal(changed.revision, 17);
   t.end();
 });
