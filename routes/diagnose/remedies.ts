@@ -21,6 +21,10 @@ export interface RemedyContext {
 
 export function remediesFor(draft: Draft, context: RemedyContext): readonly Remedy[] {
   const found = [
+    // Nobody's command mends somebody else's network: it is said in words what to ask for.
+    ...(draft.report === null && draft.node === null
+      ? [remedy(capital(codeEntry(draft.code).remedy))]
+      : []),
     ...stateRemedies(draft, context),
     ...patchRemedies(draft, context),
     ...flipRemedies(draft, context),

@@ -2,6 +2,7 @@
  * The diagnosis from tables of (state, evidence), and the property that it rests on: whatever single
  * object is spoilt, the diagnosis names that object's stage; two of them, both; none, nothing.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseAddress } from '../../encap/address.js';
@@ -12,6 +13,12 @@ import { findingCodes, withDiagnosis } from '../../routes/diagnose/index.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { explain } from '../../routes/explain.js';
 import { objectKey } from '../../tunnel/kernel.js';
+import {
+  explainJsonSchemaPath,
+  explainJsonSchemaText,
+  explainReportSchema,
+} from '../../src/explain/report-schema.js';
+import { fromRoot } from '../support/root.js';
 import type { NodeSketch } from '../support/cluster-builder.js';
 import { sketchCluster } from '../support/cluster-builder.js';
 import type { World } from '../support/diagnose-world.js';
@@ -543,6 +550,36 @@ t.test('a remedy that changes the file says what it would bring', async (t) => {
     findings[0]!.remedies.find(({ patch }) => patch === asked[0]),
     { predicted: 'IPIP, MTU 1480', command: null },
   );
+});
+
+t.test('what is published of the shape is the shape', async (t) => {
+  const published = readFileSync(fromRoot(explainJsonSchemaPath), 'utf8');
+  if (process.env['SELVAGE_UPDATE'] === '1')
+    writeFileSync(fromRoot(explainJsonSchemaPath), explainJsonSchemaText());
+  else
+    t.same(
+      JSON.parse(published),
+      JSON.parse(explainJsonSchemaText()),
+      `${explainJsonSchemaPath}: SELVAGE_UPDATE=1, then format`,
+    );
+  for (const [from, to] of pairs) {
+    const world = await worldOf(cluster, [from, to]);
+    const probes = {
+      probes: [...fine, fwd('there', 'receiver-nic'), noEcho],
+      pathMtu: { family: 4, expectedBytes: 1450, measuredBytes: null, blackHole: false },
+      peerSilence: null,
+      notes: ['one'],
+    } as const;
+    const { from: here, to: there } = await world.evidence();
+    for (const examined of [
+      await world.report(),
+      withDiagnosis(await world.report(), { from: here, to: there, probes }),
+      withDiagnosis(await world.report(), { from: here, to: null, probes: null }),
+    ]) {
+      const plain: unknown = JSON.parse(JSON.stringify(examined));
+      t.same(explainReportSchema.parse(plain), plain, `${from} to ${to}`);
+    }
+  }
 });
 
 t.test('every code is of the list, and each once', (t) => {
