@@ -11,6 +11,7 @@ import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
 import { Journal } from '../journal/journal.js';
 import type { ClusterKey } from '../probe/key.js';
+import { ContinuousService } from '../probe/continuous/service.js';
 import { ProbeService } from '../probe/service.js';
 import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
@@ -61,6 +62,7 @@ export class Agent {
   readonly #planner: Planner;
   readonly #reconciler: Reconciler;
   readonly #probing: ProbeService;
+  readonly #continuous: ContinuousService;
   readonly #change: GuardedChange;
   readonly #freeze: Freeze;
   readonly #journal = new Journal();
@@ -87,6 +89,7 @@ export class Agent {
       record: new TermsFile(termsFile(options.paths), {
         onRefused: (problem) => options.log.warn(problem),
       }),
+      probes: () => this.#continuous.results,
     });
     this.#freeze = new Freeze({
       path: freezeFile(options.paths),
@@ -114,6 +117,14 @@ export class Agent {
       log: options.log,
       key: options.clusterKey,
       reading: () => agentReading(this.#view()),
+    });
+    this.#continuous = new ContinuousService({
+      self: node,
+      endpoint: this.#probing.endpoint,
+      log: options.log,
+      current: () =>
+        this.#plan && { snapshot: this.#plan.snapshot, decisions: this.#plan.rib.decisions },
+      onChange: () => this.#reconciler.trigger('probes'),
     });
     this.#change = agentChange({
       ...options,
@@ -187,6 +198,7 @@ export class Agent {
     this.#options.store.close();
     await this.#server?.close();
     this.#guardWatch?.close();
+    this.#continuous.close();
     this.#probing.close();
     await this.#reconciler.stop();
     clearTimeout(this.#nextStep);
@@ -219,7 +231,11 @@ export class Agent {
   #onPass(report: PassReport): void {
     this.#takeStep(report);
     this.#freeze.noticed(report);
-    if (this.#plan !== undefined) void this.#probing.update(this.#plan.snapshot.cluster);
+    const cluster = this.#plan?.snapshot.cluster;
+    if (cluster !== undefined) {
+      void this.#probing.update(cluster);
+      this.#continuous.update(cluster, { frozen: this.#freeze.report !== undefined });
+    }
     if (report.withheld.length === 0) this.#enforced = this.#plan;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
@@ -295,6 +311,7 @@ export class Agent {
       ],
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : this.#peers(plan),
+      probes: this.#continuous.status(),
       freeze: freezeStatus(this.#freeze),
       changeover: changeoverReport(this.#planner.underWay()),
       masquerade: plan === undefined ? undefined : masqueradeStatus(plan),

@@ -8,6 +8,7 @@ import type {
   ClusterNode,
   LocalFacts,
   Nic,
+  ProbeResults,
   Snapshot,
   UnderlayRoute,
 } from '../../encap/cluster.js';
@@ -21,13 +22,16 @@ export interface AssembleInput {
   /** Undefined: no kernel was asked, the snapshot then has no local facts. */
   readonly kernel: KernelState | undefined;
   readonly underlayRoutes?: ReadonlyMap<string, UnderlayRoute>;
+  /** What the node's own probes have found. */
+  readonly probes?: ProbeResults | undefined;
 }
 
 export function assembleSnapshot(input: AssembleInput): Snapshot {
-  const { cluster, node: name, kernel, underlayRoutes = new Map() } = input;
+  const { cluster, node: name, kernel, underlayRoutes = new Map(), probes } = input;
   const node = cluster.nodes.get(name);
   if (node === undefined || kernel === undefined) return { cluster, local: undefined };
-  return { cluster, local: localFacts(node, kernel, { underlayRoutes }) };
+  const local = localFacts(node, kernel, { underlayRoutes });
+  return { cluster, local: probes === undefined ? local : { ...local, probes } };
 }
 
 /** Underlay addresses of the node that no device of this kernel has: one line each. */

@@ -3,7 +3,13 @@
  * the userspace planes' specifications. Keeps the last result and works again only when something
  * that it depends on has changed.
  */
-import type { Cluster, LocalFacts, Snapshot, UnderlayRoute } from '../../encap/cluster.js';
+import type {
+  Cluster,
+  LocalFacts,
+  ProbeResults,
+  Snapshot,
+  UnderlayRoute,
+} from '../../encap/cluster.js';
 import { parseAddress } from '../../encap/address.js';
 import { stepOf } from '../../encap/trail.js';
 import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
@@ -39,6 +45,7 @@ import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/ke
 import { objectKey } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
+import { factsKey, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
 import type { TermsRecord } from './terms-record.js';
 import { TermsMemory, monotonicMs } from './terms-record.js';
@@ -79,6 +86,7 @@ export interface PlannerOptions {
   readonly record?: TermsRecord;
   /** Monotonic, and the same for every process of the machine. */
   readonly nowMs?: () => number;
+  readonly probes?: () => ProbeResults | undefined;
 }
 
 export class Planner {
@@ -86,6 +94,7 @@ export class Planner {
   readonly #node: string;
   readonly #record: TermsRecord;
   readonly #nowMs: () => number;
+  readonly #probes: () => ProbeResults | undefined;
   #history: TermsHistory | undefined;
   /** There is a record that must not be used. */
   #refused = false;
@@ -105,13 +114,15 @@ export class Planner {
     this.#node = node;
     this.#record = options.record ?? new TermsMemory();
     this.#nowMs = options.nowMs ?? monotonicMs;
+    this.#probes = options.probes ?? (() => undefined);
   }
 
   /** Another one for the same node, for questions that must not disturb what this one remembers. */
   fork(): Planner {
     const record = new TermsMemory();
     record.write(this.remembered());
-    const other = new Planner(this.#kernel, this.#node, { record, nowMs: this.#nowMs });
+    const options = { record, nowMs: this.#nowMs, probes: this.#probes };
+    const other = new Planner(this.#kernel, this.#node, options);
     other.#kinds = this.#kinds;
     return other;
   }
@@ -337,7 +348,8 @@ export class Planner {
     kernel: KernelState,
     underlayRoutes: ReadonlyMap<string, UnderlayRoute>,
   ): LocalFacts {
-    return assembleSnapshot({ cluster, node: this.#node, kernel, underlayRoutes }).local!;
+    const [node, probes] = [this.#node, this.#probes()];
+    return assembleSnapshot({ cluster, node, kernel, underlayRoutes, probes }).local!;
   }
 
   async #lookUp(addresses: ReadonlySet<string>): Promise<ReadonlyMap<string, UnderlayRoute>> {
@@ -376,25 +388,4 @@ function isOwnDevice(object: DesiredObject | undefined): boolean {
     (object?.type === 'link' && isOwnLink(object)) ||
     (object?.type === 'address' && isOwnDeviceName(object.device))
   );
-}
-
-function routedOwners(rib: Rib): Set<string> {
-  const addresses = new Set<string>();
-  for (const decision of rib.decisions.values()) {
-    const chosen = stepOf(decision, 'feasible')?.chosen;
-    if (chosen?.carriage.mode !== 'native' || chosen.adjacent) continue;
-    const ends = stepOf(decision, 'membership')?.ends;
-    const remote = ends?.find((entry) => entry.family === chosen.carriage.outer)?.remote;
-    if (remote !== undefined) addresses.add(remote.text);
-  }
-  return addresses;
-}
-
-function factsKey(
-  local: LocalFacts,
-  routes: ReadonlyMap<string, UnderlayRoute>,
-  host: string,
-): string {
-  const ways = [...routes].map(([to, route]) => `${to} ${route.device} ${route.gateway?.text}`);
-  return JSON.stringify([local.nics, ways, host]);
 }

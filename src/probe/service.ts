@@ -8,6 +8,7 @@ import type { Cluster, LocalFacts } from '../../encap/cluster.js';
 import type { NodeView } from '../../routes/diagnose/index.js';
 import type { NodeReading } from '../explain/reading.js';
 import { ProbeEndpoint } from './endpoint.js';
+import { nextHopIn } from './hand-over.js';
 import type { ClusterKey } from './key.js';
 import type { PairProbeResult, Prober } from './pair-probe.js';
 import { type PairRequestQuestion, pairRequest } from './pair-request.js';
@@ -68,6 +69,7 @@ export class ProbeService {
         const { devices } = await kernel.details();
         return devices.find(({ name }) => name === route.device)?.mtu;
       },
+      nextHop: nextHopIn(() => options.reading().kernel),
       endpoint:
         this.#endpoint ??
         `${node} has no cluster key (${key.file}): it probes by itself and asks nobody; "selvage key generate" makes one`,
@@ -76,6 +78,11 @@ export class ProbeService {
 
   get node(): string {
     return this.#options.node;
+  }
+
+  /** Undefined without a cluster key. */
+  get endpoint(): ProbeEndpoint | undefined {
+    return this.#endpoint;
   }
 
   /** After every pass: the cluster may be another, and addresses may have come. */

@@ -1,5 +1,6 @@
 /** The agent's state: what is wrong first, then the facts, then a line a peer. */
 import type { PeerStatus, StatusReport } from '../../agent/status.js';
+import type { ProbeFinding, ProbesStatus } from '../../probe/continuous/service.js';
 import { freezeWords } from '../../explain/freeze-words.js';
 import type { Terminal } from '../terminal.js';
 import type { Span, Text } from './layout.js';
@@ -25,6 +26,10 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     ),
   ])
     lines.push(...fill([{ text: '!', style: paint.yellow }, problem], { width, hang: 2 }));
+  for (const finding of report.probes?.findings ?? [])
+    lines.push(
+      ...fill([{ text: '!', style: paint.yellow }, findingWords(finding)], { width, hang: 2 }),
+    );
   for (const note of report.notes)
     lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
   if (report.freeze !== undefined) lines.push(...frozen(report.freeze, terminal));
@@ -52,6 +57,22 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
   return lines.join('\n');
 }
 
+function findingWords({ node, way, text, acted, instead }: ProbeFinding): string {
+  const effect =
+    instead === null
+      ? 'nothing else is left'
+      : acted
+        ? `used instead: ${instead}`
+        : `"probes: drive" would use ${instead}`;
+  return `probes: ${way} to ${node}: ${text}; ${effect}`;
+}
+
+function probesWords({ policy, idle, packetsPerSecond, peersProbed }: ProbesStatus): string {
+  if (policy === 'off') return 'off';
+  if (idle !== undefined) return `${policy}, but idle: ${idle}`;
+  return `${policy}: ${peersProbed} peers so far, ${packetsPerSecond} packets a second`;
+}
+
 /** More of it in `plan`. */
 const shownDrift = 5;
 
@@ -77,6 +98,7 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
         : `from the last good snapshot of ${report.config.lastGoodOf}, not from ${report.config.file}`,
       terminal,
     ),
+    ...(report.probes === undefined ? [] : field('probes', probesWords(report.probes), terminal)),
     ...field('agent', `pid ${report.pid}, ${report.repairs} repairs`, terminal),
     ...(lastPass === undefined
       ? []

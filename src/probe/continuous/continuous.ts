@@ -18,6 +18,7 @@ import { PathWatch } from './path-watch.js';
 import type { ScheduleOptions } from './schedule.js';
 import { jittered, nextRound, scheduleDefaults } from './schedule.js';
 import type { WayHealthOptions } from './way-health.js';
+import { wayHealthDefaults } from './way-health.js';
 
 /** Packets of one way: sent here, and counted by the peer. */
 export interface Count {
@@ -71,6 +72,8 @@ export interface ContinuousOptions {
 
 /** Of each kind; three rounds of them must be lost whole before anything follows. */
 const packetsPerTrain = 3;
+/** A peer that stopped answering amid a first sign must not keep the others waiting. */
+const againMax = 4;
 
 export class ContinuousProbes {
   readonly #options: ContinuousOptions;
@@ -79,6 +82,9 @@ export class ContinuousProbes {
   #round = 0;
   #queue: string[] = [];
   #stepMs = scheduleDefaults.roundMs;
+  #leastStepMs = scheduleDefaults.roundMs;
+  /** How often a peer was probed again in this round. */
+  readonly #again = new Map<string, number>();
   #packetsPerSecond = 0;
   #timer: { cancel(): void } | undefined;
   #stopped = false;
@@ -120,13 +126,27 @@ export class ContinuousProbes {
   }
 
   async #step(): Promise<void> {
-    const { random } = this.#options;
+    const { random, health = wayHealthDefaults } = this.#options;
     try {
       const peer = this.#held ? undefined : this.#nextPeer();
       if (peer !== undefined) await this.#probe(peer);
-    } finally {
-      this.#arm(jittered(this.#stepMs, random));
+      if (peer !== undefined && this.#wantsMore(peer)) {
+        this.#queue.unshift(peer);
+        this.#arm(jittered(Math.max(this.#leastStepMs, health.confirmMs), random));
+        return;
+      }
+    } catch {
+      // The agent is stopping, or the cluster has changed meanwhile: the next step sees it.
     }
+    this.#arm(jittered(this.#stepMs, random));
+  }
+
+  /** A first sign of a change is looked into at once, and not a round later. */
+  #wantsMore(peer: string): boolean {
+    if (this.#watches.get(peer)?.undecided !== true) return false;
+    const again = (this.#again.get(peer) ?? 0) + 1;
+    this.#again.set(peer, again);
+    return again <= againMax;
   }
 
   #nextPeer(): string | undefined {
@@ -142,6 +162,8 @@ export class ContinuousProbes {
       const round = nextRound(question, this.#options.schedule ?? scheduleDefaults);
       this.#queue = [...round.peers];
       this.#stepMs = round.stepMs;
+      this.#leastStepMs = round.leastStepMs;
+      this.#again.clear();
       this.#packetsPerSecond = round.peers.length === 0 ? 0 : round.packetsPerSecond;
     }
     return this.#queue.shift();
@@ -243,7 +265,7 @@ function believed(decision: Decision): number | undefined {
   return Math.min(...limits) - overhead;
 }
 
-function carriageOf(key: CarriageKey): Carriage {
+export function carriageOf(key: CarriageKey): Carriage {
   const [mode, outer, inner] = key.split(':') as [Carriage['mode'], '4' | '6', '4' | '6'];
   return { mode, outer: outer === '4' ? 4 : 6, inner: inner === '4' ? 4 : 6 };
 }

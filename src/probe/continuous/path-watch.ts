@@ -28,6 +28,11 @@ export class PathWatch {
     );
   }
 
+  /** The last rounds speak for another state, and are too few. */
+  get undecided(): boolean {
+    return [...this.#ways.values(), ...this.#sizes.values()].some((way) => way.streak > 0);
+  }
+
   get ways(): ReadonlyMap<CarriageKey, WayHealth> {
     return this.#ways;
   }

@@ -33,6 +33,8 @@ export interface Round {
   readonly peers: readonly string[];
   /** From one peer to the next, before jitter. */
   readonly stepMs: number;
+  /** What the packets a second allow at best. */
+  readonly leastStepMs: number;
   /** What it amounts to, for whoever wants to know. */
   readonly packetsPerSecond: number;
 }
@@ -68,7 +70,12 @@ export function nextRound(
   const peers = [...first, ...missing, ...chosen.filter((name) => !suspects.has(name))];
   const leastStepMs = (1_000 * options.packetsPerPeer) / options.packetsPerSecond;
   const stepMs = Math.max(leastStepMs, options.roundMs / Math.max(1, peers.length));
-  return { peers, stepMs, packetsPerSecond: (1_000 * options.packetsPerPeer) / stepMs };
+  return {
+    peers,
+    stepMs,
+    leastStepMs,
+    packetsPerSecond: (1_000 * options.packetsPerPeer) / stepMs,
+  };
 }
 
 /** Spread evenly from half to one and a half of the step, so that nodes do not march in step. */

@@ -1,0 +1,28 @@
+/** What a plan depends on besides the cluster. */
+import type { LocalFacts, UnderlayRoute } from '../../encap/cluster.js';
+import { stepOf } from '../../encap/trail.js';
+import type { Rib } from '../../routes/rib.js';
+
+/** As text: equal texts, equal plans. */
+export function factsKey(
+  local: LocalFacts,
+  routes: ReadonlyMap<string, UnderlayRoute>,
+  host: string,
+): string {
+  const ways = [...routes].map(([to, route]) => `${to} ${route.device} ${route.gateway?.text}`);
+  const { policy, peers } = local.probes ?? {};
+  return JSON.stringify([local.nics, ways, host, policy, peers && [...peers]]);
+}
+
+/** Underlay addresses of the owners that the fabric's routers are to reach. */
+export function routedOwners(rib: Rib): Set<string> {
+  const addresses = new Set<string>();
+  for (const decision of rib.decisions.values()) {
+    const chosen = stepOf(decision, 'feasible')?.chosen;
+    if (chosen?.carriage.mode !== 'native' || chosen.adjacent) continue;
+    const ends = stepOf(decision, 'membership')?.ends;
+    const remote = ends?.find((entry) => entry.family === chosen.carriage.outer)?.remote;
+    if (remote !== undefined) addresses.add(remote.text);
+  }
+  return addresses;
+}

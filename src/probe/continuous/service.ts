@@ -1,0 +1,205 @@
+/**
+ * Continuous probes as an agent runs them: as the cluster file says (off, observe or drive, and how
+ * much), held while the agent is frozen, told in the log when something is found or is over, and in
+ * `status`.
+ */
+import type { Logger } from 'pino';
+import type { Cluster, PeerProbes, ProbeResults, Snapshot } from '../../../encap/cluster.js';
+import { decide } from '../../../encap/decide.js';
+import { describeCarriage, describeVerdict } from '../../../encap/describe.js';
+import type { CarriageKey } from '../../../encap/mode.js';
+import { defaultProbes } from '../../../encap/probe/settings.js';
+import type { Decision } from '../../../encap/trail.js';
+import { systemClock } from '../../../routes/reconciler.js';
+import type { ProbeEndpoint } from '../endpoint.js';
+import { ContinuousProbes, carriageOf } from './continuous.js';
+import { TrainPathProber } from './path-prober.js';
+import { scheduleDefaults } from './schedule.js';
+import type { WayHealthOptions } from './way-health.js';
+import { wayHealthDefaults } from './way-health.js';
+
+export interface ProbesStatus {
+  readonly policy: 'off' | 'observe' | 'drive';
+  /** Why nothing is probed although the file asks for it; absent: it is, or is off. */
+  readonly idle?: string;
+  /** What this node sends of its own accord, control included. */
+  readonly packetsPerSecond: number;
+  readonly peersProbed: number;
+  readonly findings: readonly ProbeFinding[];
+}
+
+export interface ProbeFinding {
+  readonly node: string;
+  /** `ipip`, `vxlan over IPv4`, …, or `path MTU over IPv4`. */
+  readonly way: string;
+  readonly text: string;
+  /** Does the decision follow it? */
+  readonly acted: boolean;
+  /** What is, or with `drive` would be, used. */
+  readonly instead: string | null;
+}
+
+export interface ContinuousServiceOptions {
+  readonly self: string;
+  readonly endpoint: ProbeEndpoint | undefined;
+  readonly log: Logger;
+  readonly current: () =>
+    { readonly snapshot: Snapshot; readonly decisions: ReadonlyMap<string, Decision> } | undefined;
+  /** The facts have changed: decide again. */
+  readonly onChange: () => void;
+  /** Tests and the lab are in a hurry. */
+  readonly pace?: number;
+}
+
+export class ContinuousService {
+  readonly #options: ContinuousServiceOptions;
+  #settings = defaultProbes;
+  #probes: ContinuousProbes | undefined;
+  #held = false;
+  #told = new Set<string>();
+
+  constructor(options: ContinuousServiceOptions) {
+    this.#options = options;
+  }
+
+  /** For the decision; undefined: nothing was probed. */
+  get results(): ProbeResults | undefined {
+    const { policy } = this.#settings;
+    const peers = this.#probes?.results;
+    if (peers === undefined || peers.size === 0 || policy === 'off') return undefined;
+    return { policy, peers };
+  }
+
+  /** After every pass. */
+  update(cluster: Cluster, { frozen }: { readonly frozen: boolean }): void {
+    const settings = cluster.probes ?? defaultProbes;
+    const before = this.#settings;
+    this.#settings = settings;
+    this.#held = frozen;
+    if (settings.policy === 'off' || settings.packetsPerSecond !== before.packetsPerSecond)
+      this.close();
+    if (settings.policy !== 'off') this.#start();
+    this.#probes?.hold(frozen);
+  }
+
+  close(): void {
+    this.#probes?.stop();
+    this.#probes = undefined;
+  }
+
+  status(): ProbesStatus {
+    const { policy } = this.#settings;
+    const idle =
+      policy === 'off'
+        ? undefined
+        : this.#options.endpoint === undefined
+          ? 'this node has no cluster key, so nobody would count its packets'
+          : this.#held
+            ? 'the agent is frozen'
+            : undefined;
+    return {
+      policy,
+      ...(idle === undefined ? {} : { idle }),
+      packetsPerSecond: Math.round((this.#probes?.packetsPerSecond ?? 0) * 10) / 10,
+      peersProbed: this.#probes?.watches.size ?? 0,
+      findings: this.#findings(),
+    };
+  }
+
+  #start(): void {
+    const { endpoint, self, current, pace = 1 } = this.#options;
+    if (this.#probes !== undefined || endpoint === undefined) return;
+    this.#probes = new ContinuousProbes({
+      self,
+      clock: systemClock,
+      random: Math.random,
+      current: () => {
+        const now = current();
+        return now && { cluster: now.snapshot.cluster, decisions: now.decisions };
+      },
+      prober: new TrainPathProber({
+        self,
+        endpoint,
+        // A round is only begun when there is a plan.
+        cluster: () => current()!.snapshot.cluster,
+      }),
+      onChange: () => {
+        this.#tell();
+        this.#options.onChange();
+      },
+      health: paced(pace),
+      schedule: {
+        ...scheduleDefaults,
+        packetsPerSecond: this.#settings.packetsPerSecond / pace,
+        roundMs: scheduleDefaults.roundMs * pace,
+      },
+    });
+    this.#probes.start();
+  }
+
+  #findings(): readonly ProbeFinding[] {
+    const found: ProbeFinding[] = [];
+    for (const [node, peer] of this.#probes?.results ?? []) {
+      const acted = this.#settings.policy === 'drive';
+      const instead = this.#instead(node);
+      for (const [key, text] of Object.entries(peer.lost))
+        found.push({
+          node,
+          way: describeCarriage(carriageOf(key as CarriageKey)),
+          text,
+          acted,
+          instead,
+        });
+      for (const [family, measured] of Object.entries(peer.pathMtu))
+        found.push({
+          node,
+          way: `path MTU over IPv${family}`,
+          text: measured.text,
+          acted,
+          instead,
+        });
+    }
+    return found;
+  }
+
+  /** The way to a node with all that was found in force. */
+  #instead(name: string): string | null {
+    const snapshot = this.#options.current()?.snapshot;
+    const from = snapshot?.cluster.nodes.get(this.#options.self);
+    const owner = snapshot?.cluster.nodes.get(name);
+    const [prefix] = owner?.overlay ?? [];
+    const local = snapshot?.local;
+    if (from === undefined || prefix === undefined || local === undefined) return null;
+    const peers: ReadonlyMap<string, PeerProbes> = this.#probes?.results ?? new Map();
+    const probes: ProbeResults = { policy: 'drive', peers };
+    const driven = { cluster: snapshot!.cluster, local: { ...local, probes } };
+    return describeVerdict(decide(driven, { from, prefix, owner }).verdict);
+  }
+
+  /** One line when something is found, and one when it is over. */
+  #tell(): void {
+    const { log } = this.#options;
+    const now = new Map(
+      this.#findings().map((finding) => [`${finding.node} ${finding.way}`, finding]),
+    );
+    for (const [key, { node, way, text, acted, instead }] of now) {
+      if (this.#told.has(key)) continue;
+      const effect = acted
+        ? `used from now on: ${instead}`
+        : `nothing is changed; "probes: drive" would use ${instead}`;
+      log.warn({ node, way }, `probes: ${text}; ${effect}`);
+    }
+    for (const key of this.#told) if (!now.has(key)) log.info(`probes: ${key} is well again`);
+    this.#told = new Set(now.keys());
+  }
+}
+
+function paced(pace: number): WayHealthOptions {
+  const { confirmMs, firstPauseMs, lastPauseMs } = wayHealthDefaults;
+  return {
+    ...wayHealthDefaults,
+    confirmMs: confirmMs * pace,
+    firstPauseMs: firstPauseMs * pace,
+    lastPauseMs: lastPauseMs * pace,
+  };
+}
