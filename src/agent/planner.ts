@@ -11,7 +11,6 @@ import type {
   UnderlayRoute,
 } from '../../encap/cluster.js';
 import { parseAddress } from '../../encap/address.js';
-import { stepOf } from '../../encap/trail.js';
 import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
 import {
   admittedVxlan,
