@@ -90,6 +90,9 @@ function configDrafts({ report, evidence, names }: TermsQuestion): readonly Draf
   ];
 }
 
+/** The peer's kernel says that nobody listens: `ECONNREFUSED`, or the ICMP message that it stands for. */
+const refused = /refused|port.unreachable/i;
+
 function agentDrafts({ evidence, names }: TermsQuestion): readonly Draft[] {
   const asked = evidence.probes.filter(({ layer }) => layer === 'control');
   const place = 50;
@@ -108,7 +111,7 @@ function agentDrafts({ evidence, names }: TermsQuestion): readonly Draft[] {
   const echoes = evidence.probes.filter(({ layer }) => layer === 'underlay');
   const texts = [...asked, ...echoes].map(probeText);
   const why = evidence.peerSilence === null ? '' : ` (${evidence.peerSilence})`;
-  if (asked.some((probe) => probe.errors.some((error) => /REFUSED/i.test(error))))
+  if (asked.some((probe) => probe.errors.some((error) => refused.test(error))))
     return [
       draft('peer-agent-not-running', {
         direction: 'both',

@@ -4,6 +4,7 @@
  */
 import { type Test, behavioursOf } from './behaviour.js';
 import type { Bench } from './bench.js';
+import { detailCases } from './details.js';
 import { deviceCases } from './devices.js';
 import { sideEffectCases } from './side-effects.js';
 import { tunnelKindCases } from './tunnel-kinds.js';
@@ -12,6 +13,13 @@ import { writingCases } from './writing.js';
 
 export function kernelContract(t: Test, bench: Bench): void {
   const behaviour = behavioursOf(t, bench);
-  for (const cases of [writingCases, deviceCases, sideEffectCases, watchingCases, tunnelKindCases])
+  for (const cases of [
+    writingCases,
+    detailCases,
+    deviceCases,
+    sideEffectCases,
+    watchingCases,
+    tunnelKindCases,
+  ])
     cases(bench, behaviour);
 }
