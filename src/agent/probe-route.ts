@@ -1,4 +1,4 @@
-/** `POST /v1/probe?destination=ADDRESS|NODE[&family=4|6][&count=N][&craft=no]` on the control socket. */
+/** `POST /v1/probe?destination=ADDRESS|NODE[&family=4|6][&count=N][&craft=no|all]` on the control socket. */
 import type { Cluster } from '../../encap/cluster.js';
 import { ownerOf } from '../../routes/explain-target.js';
 import { resolveDestination } from '../explain/resolve.js';
@@ -40,7 +40,8 @@ function questionOf(query: URLSearchParams, cluster: Cluster): PairRequestQuesti
   const count = numberOf(query, { name: 'count', otherwise: defaultCount });
   if (!Number.isInteger(count) || count < 1 || count > maxCount)
     throw new HttpProblem(400, `count is "${query.get('count')}": 1 to ${maxCount} are right`);
-  return { peer: owner, family, count, craft: query.get('craft') !== 'no' };
+  const craft = query.get('craft');
+  return { peer: owner, family, count, craft: craft !== 'no', native: craft === 'all' };
 }
 
 function numberOf(

@@ -89,6 +89,22 @@ export function craftPacket(packet: CraftedPacket): Uint8Array {
   }
 }
 
+/** Where a packet to the peer's underlay address goes next. */
+export interface NextHopMacs {
+  readonly device: string;
+  readonly source: string;
+  readonly destination: string;
+}
+
+/** The packet in an Ethernet frame to the next hop. */
+export function framed(packet: Uint8Array, macs: NextHopMacs): Uint8Array {
+  const frame = new Uint8Array(ethernetHeaderBytes + packet.length);
+  const isV4 = packet[0]! >> 4 === 4;
+  encodeEthernet(frame, 0, { ...macs, etherType: isV4 ? etherType.ipv4 : etherType.ipv6 });
+  frame.set(packet, ethernetHeaderBytes);
+  return frame;
+}
+
 /** Native packets have no outer header: theirs are of the inner family. */
 export function outerFamilyOf(
   way: { readonly mode: Mode; readonly outerFamily: Family },

@@ -13,6 +13,8 @@ export interface PairRequestQuestion {
   readonly count: number;
   /** Also try packets made by hand, of every mode: what does the underlay carry? */
   readonly craft: boolean;
+  /** Native ones too where nothing goes natively: the peer's guard counts them as an attack. */
+  readonly native?: boolean;
 }
 
 /** Undefined when the peer is not in the cluster. */
@@ -26,7 +28,9 @@ export function pairRequest(
   if (pair === undefined) return undefined;
   const ends = pair.out && stepOf(pair.out, 'membership')?.ends;
   // Elsewhere it would only be dropped by the guards, and counted by them as an attack.
-  const native = [pair.out, pair.back].some((decision) => wayOf(decision)?.mode === 'native');
+  const native =
+    question.native === true ||
+    [pair.out, pair.back].some((decision) => wayOf(decision)?.mode === 'native');
   const crafted = (ends ?? []).flatMap((end): CraftedWay[] =>
     modes
       .filter((mode) => mode !== 'native' || (native && end.family === family))

@@ -25,8 +25,9 @@ import { defaultProbePort } from '../../encap/probe/settings.js';
 import type { NodeView, PathMtuEvidence, ProbeEvidence } from '../../routes/diagnose/evidence.js';
 import { tunnelAddress } from '../../routes/vtep.js';
 import { Control, type ControlPath } from './control.js';
-import { craftPacket, outerFamilyOf } from './craft.js';
+import { outerFamilyOf } from './craft.js';
 import type { ProbeEndpoint } from './endpoint.js';
+import { type FindNextHop, handOver } from './hand-over.js';
 import { measurePathMtu } from './ladder.js';
 import type { PairProbeRequest, PairProbeResult, Prober, Way } from './pair-probe.js';
 import { type Pinger, openRawPinger, openSystemPinger } from './pinger.js';
@@ -42,6 +43,8 @@ export interface ProberOptions {
   readonly nics: () => readonly string[];
   /** MTU in bytes of the device that the kernel's route to this address leads to. */
   readonly deviceMtu: (destination: Address) => Promise<number | undefined>;
+  /** For native packets that the own guard would hold back. */
+  readonly nextHop?: FindNextHop;
   /** Absent: this node has no cluster key; the text says so. */
   readonly endpoint: ProbeEndpoint | string;
   readonly openPinger?: (families: readonly Family[]) => Promise<Pinger>;
@@ -347,10 +350,10 @@ class PairRun {
       );
       return undefined;
     }
-    const { endpoint } = this.#options;
+    const { endpoint, nextHop } = this.#options;
     return trains.there(kind, (mark) =>
-      send(
-        craftPacket({
+      handOver(
+        {
           cluster: this.#cluster,
           self: this.#self.name,
           peer: this.#peer.name,
@@ -359,8 +362,8 @@ class PairRun {
           outer: { source: ends.local, destination: ends.remote },
           port: typeof endpoint === 'string' ? defaultProbePort : endpoint.port,
           mark,
-        }),
-        ends.remote,
+        },
+        { send, nextHop },
       ),
     );
   }

@@ -118,6 +118,9 @@ t.test('two agents, and what is lost between them', { skip, timeout: 110_000 }, 
     t.match(one(result, { ...crafted, mode: 'vxlan' }).seen, { 'receiver-nic': 5, delivered: 5 });
     loses();
     t.same(await footprint(agentA, agentB), before, 'no route, rule or counter has changed');
+    const native = one(await probe(agentA, '&craft=all'), { ...crafted, mode: 'native' });
+    t.same(native.errors, [], "past this node's own guard");
+    t.match(native.seen, { 'sender-nic': 5, 'receiver-nic': 5 });
   });
 
   await t.test('both families', async (t) => {
