@@ -14,6 +14,9 @@ import { type ReadOptions, readClusterFile } from '../../src/config/reader.js';
 import { fromRoot } from '../support/root.js';
 import { mistakes } from './config-mistakes.js';
 
+// A process a reading.
+t.setTimeout(180_000);
+
 const file = '/etc/selvage/cluster.yaml';
 
 /** The nodes as a list, so that a comparison looks into them. */

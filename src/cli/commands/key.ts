@@ -8,7 +8,14 @@ export function keyCommand() {
     .description(
       "The cluster key: a file of mode 0600 with the same content on every node. By it agents know each other's probes; without it a node probes by itself and answers nobody.",
     )
-    .addCommand(generateCommand());
+    .addCommand(generateCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage key generate
+  selvage key generate ./cluster.key && scp ./cluster.key root@rack-2:/etc/selvage/`,
+    );
 }
 
 function generateCommand() {

@@ -29,6 +29,13 @@ function listCommand() {
   return new Command('list')
     .summary('the faults there are')
     .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  selvage lab fault list
+  selvage lab fault list -o json`,
+    )
     .action(async (options) => {
       const [{ faults }, { printAnswer }] = await Promise.all([
         import('../../../lab/commands.js'),
@@ -59,6 +66,13 @@ function injectCommand() {
     .requiredOption('-t, --to <node>', 'the node that they go to')
     .addOption(new Option('--at <node>', 'where a fault of a node is made (default: at --from)'))
     .addOption(labOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sudo selvage lab fault inject vxlan-lost --from rack-1 --to az-1
+  sudo selvage lab fault inject stale-fdb --from rack-1 --to az-1 --at az-1`,
+    )
     .action(async (fault, options) => {
       const { injectFault } = await import('../../../lab/commands.js');
       const { from, to, at } = options;
@@ -72,6 +86,13 @@ function clearCommand() {
   return new Command('clear')
     .summary('undo all faults')
     .addOption(labOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sudo selvage lab fault clear
+  sudo selvage lab fault clear --lab demo`,
+    )
     .action(async (options) => {
       const { clearFaults } = await import('../../../lab/commands.js');
       const undone = await clearFaults(await standingLab(options.lab));
