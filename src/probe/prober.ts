@@ -209,8 +209,17 @@ class PairRun {
         );
     }
     const known = typeof view !== 'string';
+    // What the peer's kernel said comes to another socket, and later.
+    const refused = this.#ends().filter(
+      ({ remote }) => pinger?.errorsAbout(remote).includes('port-unreachable') === true,
+    );
+    const told = echoes.map((probe) =>
+      probe.answered === 0 && refused.some(({ family }) => family === probe.family)
+        ? { ...probe, errors: [...new Set([...probe.errors, 'port-unreachable'])] }
+        : probe,
+    );
     return {
-      probes: [...echoes, ...trains],
+      probes: [...told, ...trains],
       peerView: known ? view : null,
       peerSilence: known ? null : view,
     };
