@@ -43,6 +43,7 @@ export interface ViewAnswer {
 
 export interface WatchQuestion {
   readonly session: Uint8Array;
+  /** 0: the session is over. */
   readonly durationMs: number;
   /** Count what arrives, and do not look at the devices: cheap enough to be asked all the time. */
   readonly arrivalsOnly?: boolean;

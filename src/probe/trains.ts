@@ -100,8 +100,11 @@ export class Trains {
     );
   }
 
+  /** The peer need not watch to the end of the time either; if it does not hear this it will. */
   close(): void {
     this.#watches.close(this.#session);
+    const question = encodeWatchQuestion({ session: this.#session, durationMs: 0 });
+    void this.#control?.ask('watch', question, { attempts: 1 });
   }
 
   /** `send` gives one packet with this mark to the kernel, and tells its refusal. */

@@ -41,7 +41,7 @@ export class Watches {
     this.#options = options;
   }
 
-  /** `peer`: on whose behalf; only it may ask for the counts. */
+  /** `peer`: on whose behalf; only it may ask for the counts, or end it by a time of 0. */
   open(
     session: Uint8Array,
     options: {
@@ -52,6 +52,10 @@ export class Watches {
   ): WatchStatus {
     const nowMs = this.#options.nowMs();
     this.#forget(nowMs);
+    if (options.durationMs === 0) {
+      if (this.#watches.get(keyOf(session))?.peer === options.peer) this.close(session);
+      return 'watching';
+    }
     const { peer, arrivalsOnly = false } = options;
     // Those that look at devices and those that only count have their limits each.
     const limits = arrivalsOnly ? probeLimits.arrivals : probeLimits.taps;

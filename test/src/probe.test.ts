@@ -258,6 +258,18 @@ t.test('an endpoint', async (t) => {
     }
     t.equal(statuses.pop(), 'busy');
     t.notOk(statuses.includes('busy'), statuses.join());
+    // One that is over makes room, if the same node says so.
+    for (const [asker, sender, status] of [
+      [a, 'a', 'busy'],
+      [c, 'c', 'watching'],
+    ] as const) {
+      const over = encodeWatchQuestion({ session: new Uint8Array(12).fill(0x40), durationMs: 0 });
+      await asker.hears([question({ type: 'watch', sender, body: over })], 1);
+      const body = encodeWatchQuestion({ session: new Uint8Array(12).fill(0x60), durationMs: 99 });
+      const [answer] = await c.hears([question({ type: 'watch', sender: 'c', body })], 1);
+      const found = decodeWatchAnswer(decodeDatagram(answer!)!.body);
+      t.equal(found === 'blind' ? 'watching' : found, status, `ended by ${sender}`);
+    }
   });
 
   await t.test('two of them: a view in pages, and clocks that differ', async (t) => {
