@@ -9,7 +9,6 @@ import type { NodeView } from '../../routes/diagnose/index.js';
 import type { NodeReading } from '../explain/reading.js';
 import { ProbeEndpoint } from './endpoint.js';
 import { nextHopIn } from './hand-over.js';
-import { nextHopIn } from './hand-over.js';
 import type { ClusterKey } from './key.js';
 import type { PairProbeResult, Prober } from './pair-probe.js';
 import { type PairRequestQuestion, pairRequest } from './pair-request.js';
@@ -70,7 +69,6 @@ export class ProbeService {
         const { devices } = await kernel.details();
         return devices.find(({ name }) => name === route.device)?.mtu;
       },
-      nextHop: nextHopIn(() => options.reading().kernel),
       nextHop: nextHopIn(() => options.reading().kernel),
       endpoint:
         this.#endpoint ??
