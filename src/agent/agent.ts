@@ -12,6 +12,7 @@ import { HttpProblem, serveControl } from '../http/server.js';
 import { Journal } from '../journal/journal.js';
 import type { ClusterKey } from '../probe/key.js';
 import { ContinuousService } from '../probe/continuous/service.js';
+import { nextHopIn } from '../probe/hand-over.js';
 import { ProbeService } from '../probe/service.js';
 import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
@@ -121,6 +122,7 @@ export class Agent {
     this.#continuous = new ContinuousService({
       self: node,
       endpoint: this.#probing.endpoint,
+      nextHop: nextHopIn(() => runtime.kernel),
       log: options.log,
       current: () =>
         this.#plan && { snapshot: this.#plan.snapshot, decisions: this.#plan.rib.decisions },

@@ -263,7 +263,9 @@ export const probesSchema = z
           .int()
           .min(probeRateRange.min)
           .max(probeRateRange.max)
-          .describe(`What one agent sends at most; default ${defaultProbes.packetsPerSecond}.`)
+          .describe(
+            `What one agent sends at most; more makes the rounds shorter; default ${defaultProbes.packetsPerSecond}.`,
+          )
           .optional(),
       }),
     ],

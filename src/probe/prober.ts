@@ -25,6 +25,7 @@ import { defaultProbePort } from '../../encap/probe/settings.js';
 import type { NodeView, PathMtuEvidence, ProbeEvidence } from '../../routes/diagnose/evidence.js';
 import { tunnelAddress } from '../../routes/vtep.js';
 import { Control, type ControlPath } from './control.js';
+import { controlPaths } from './control-paths.js';
 import { outerFamilyOf } from './craft.js';
 import type { ProbeEndpoint } from './endpoint.js';
 import { type FindNextHop, handOver } from './hand-over.js';
@@ -228,17 +229,7 @@ class PairRun {
   #paths(): readonly ControlPath[] {
     const { endpoint } = this.#options;
     if (typeof endpoint === 'string') return [];
-    const underlay = this.#ends().map(
-      ({ family, local, remote }) =>
-        ({ kind: 'underlay', family, from: local, to: remote }) as const,
-    );
-    const tunnel = ([4, 6] as const).flatMap((family) => {
-      const from = tunnelAddress(this.#self, family);
-      const to = tunnelAddress(this.#peer, family);
-      if (from === undefined || to === undefined) return [];
-      return endpoint.listensOn(from) ? [{ kind: 'tunnel', family, from, to } as const] : [];
-    });
-    return [...underlay, ...tunnel];
+    return controlPaths(endpoint, { self: this.#self, peer: this.#peer, ends: this.#ends() });
   }
 
   /** The peer's view, or why there is none. */

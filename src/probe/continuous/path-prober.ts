@@ -12,8 +12,9 @@ import { markedMinBytes, markedOverheadBytes, markedPayload } from '../../../enc
 import { tunnelAddress } from '../../../routes/vtep.js';
 import { Control } from '../control.js';
 import { controlPaths } from '../control-paths.js';
-import { craftPacket, outerFamilyOf } from '../craft.js';
+import { outerFamilyOf } from '../craft.js';
 import type { ProbeEndpoint } from '../endpoint.js';
+import { type FindNextHop, handOver } from '../hand-over.js';
 import { type Pinger, openRawPinger } from '../pinger.js';
 import { Trains } from '../trains.js';
 import type { Count, PathCounts, PathProber, PathQuestion } from './continuous.js';
@@ -22,6 +23,8 @@ export interface PathProberOptions {
   readonly self: string;
   readonly cluster: () => Cluster;
   readonly endpoint: ProbeEndpoint;
+  /** Native packets made by hand go to it, past our own guard. */
+  readonly nextHop: FindNextHop;
   readonly openPinger?: typeof openRawPinger;
 }
 
@@ -125,7 +128,8 @@ export class TrainPathProber implements PathProber {
     const pinger = of.raw
       ? await openPinger([...new Set(families)]).catch(() => undefined)
       : undefined;
-    return new Run({ cluster, self, peer, ends, endpoint, trains, pinger });
+    const { nextHop } = this.#options;
+    return new Run({ cluster, self, peer, ends, endpoint, trains, pinger, nextHop });
   }
 }
 
@@ -143,6 +147,7 @@ interface Session {
   readonly endpoint: ProbeEndpoint;
   readonly trains: Trains;
   readonly pinger: Pinger | undefined;
+  readonly nextHop: FindNextHop;
 }
 
 /** One session with one peer. */
@@ -178,7 +183,7 @@ class Run {
     // What cannot be sent says nothing about the way.
     if (path === 'crafted' && (outer === undefined || send === undefined))
       return { sent: 0, delivered: undefined };
-    const { endpoint, cluster } = this.#with;
+    const { endpoint, cluster, nextHop } = this.#with;
     const payloadBytes = packetBytes - markedOverheadBytes(family);
     const evidence = await trains.there(
       {
@@ -198,8 +203,8 @@ class Run {
               family,
               payload: markedPayload(mark, payloadBytes),
             })
-          : send!(
-              craftPacket({
+          : handOver(
+              {
                 cluster,
                 self: self.name,
                 peer: peer.name,
@@ -209,8 +214,8 @@ class Run {
                 port: endpoint.port,
                 mark,
                 packetBytes,
-              }),
-              outer!.remote,
+              },
+              { send: send!, nextHop },
             ),
     );
     return { sent: packets, delivered: evidence.seen.delivered };

@@ -12,11 +12,10 @@ import { defaultProbes } from '../../../encap/probe/settings.js';
 import type { Decision } from '../../../encap/trail.js';
 import { systemClock } from '../../../routes/reconciler.js';
 import type { ProbeEndpoint } from '../endpoint.js';
+import type { FindNextHop } from '../hand-over.js';
 import { ContinuousProbes, carriageOf } from './continuous.js';
 import { TrainPathProber } from './path-prober.js';
 import { scheduleDefaults } from './schedule.js';
-import type { WayHealthOptions } from './way-health.js';
-import { wayHealthDefaults } from './way-health.js';
 
 export interface ProbesStatus {
   readonly policy: 'off' | 'observe' | 'drive';
@@ -42,13 +41,12 @@ export interface ProbeFinding {
 export interface ContinuousServiceOptions {
   readonly self: string;
   readonly endpoint: ProbeEndpoint | undefined;
+  readonly nextHop: FindNextHop;
   readonly log: Logger;
   readonly current: () =>
     { readonly snapshot: Snapshot; readonly decisions: ReadonlyMap<string, Decision> } | undefined;
   /** The facts have changed: decide again. */
   readonly onChange: () => void;
-  /** Tests and the lab are in a hurry. */
-  readonly pace?: number;
 }
 
 export class ContinuousService {
@@ -107,7 +105,8 @@ export class ContinuousService {
   }
 
   #start(): void {
-    const { endpoint, self, current, pace = 1 } = this.#options;
+    const { endpoint, self, current, nextHop } = this.#options;
+    const { packetsPerSecond } = this.#settings;
     if (this.#probes !== undefined || endpoint === undefined) return;
     this.#probes = new ContinuousProbes({
       self,
@@ -120,6 +119,7 @@ export class ContinuousService {
       prober: new TrainPathProber({
         self,
         endpoint,
+        nextHop,
         // A round is only begun when there is a plan.
         cluster: () => current()!.snapshot.cluster,
       }),
@@ -127,12 +127,7 @@ export class ContinuousService {
         this.#tell();
         this.#options.onChange();
       },
-      health: paced(pace),
-      schedule: {
-        ...scheduleDefaults,
-        packetsPerSecond: this.#settings.packetsPerSecond / pace,
-        roundMs: scheduleDefaults.roundMs * pace,
-      },
+      schedule: { ...scheduleDefaults, packetsPerSecond, roundMs: roundMsFor(packetsPerSecond) },
     });
     this.#probes.start();
   }
@@ -194,12 +189,8 @@ export class ContinuousService {
   }
 }
 
-function paced(pace: number): WayHealthOptions {
-  const { confirmMs, firstPauseMs, lastPauseMs } = wayHealthDefaults;
-  return {
-    ...wayHealthDefaults,
-    confirmMs: confirmMs * pace,
-    firstPauseMs: firstPauseMs * pace,
-    lastPauseMs: lastPauseMs * pace,
-  };
+/** Who allows more packets wants to know sooner. */
+function roundMsFor(packetsPerSecond: number): number {
+  const ms = (scheduleDefaults.roundMs * defaultProbes.packetsPerSecond) / packetsPerSecond;
+  return Math.min(60_000, Math.max(1_000, ms));
 }
