@@ -5,6 +5,10 @@
  *
  * A packet that is too large is answered by a router or the tunnel device with ICMP; when all of
  * those are lost without a word the path is a black hole: connections stall there.
+ *
+ * A path that loses packets of any size looks much alike, so what was found is tried again: all
+ * packets above the boundary must stay lost. Where some of them pass, many packets of each size
+ * are sent, and a boundary counts only where chance alone would hardly have drawn it.
  */
 import type { Family } from '../../encap/address.js';
 import type { PathMtuEvidence } from '../../routes/diagnose/evidence.js';
@@ -15,6 +19,13 @@ export interface SizeOutcome {
   readonly errors: readonly string[];
 }
 
+/** One size, so many packets of it. */
+export interface SizeQuestion {
+  /** Whole inner IP packet. */
+  readonly packetBytes: number;
+  readonly count: number;
+}
+
 export interface LadderOptions {
   readonly family: Family;
   /** What the decision says. */
@@ -22,7 +33,7 @@ export interface LadderOptions {
   /** Above it the device itself refuses. */
   readonly deviceBytes: number;
   /** Sends packets of that size, and tells what became of them. */
-  readonly send: (packetBytes: number) => Promise<SizeOutcome>;
+  readonly send: (question: SizeQuestion) => Promise<SizeOutcome>;
 }
 
 export interface Ladder {
@@ -35,43 +46,127 @@ export interface Ladder {
 const leastBytes = { 4: 576, 6: 1280 } as const;
 /** Sizes at a time: a range of 9000 is done in five rounds. */
 const sizesPerRound = 7;
+/** Packets of one size: one may be lost by chance. */
+const quick = 2;
+/** Of each size at the boundary, once more. */
+const again = 6;
+/** Where packets of any size are lost: half of them lost, all of them are once in 4,000 sizes. */
+const thorough = 12;
+/** A boundary that chance draws more often than this is none. */
+const chanceAllowed = 0.01;
 
 export async function measurePathMtu(options: LadderOptions): Promise<Ladder> {
-  const { family, expectedBytes, deviceBytes, send } = options;
-  const outcomes = new Map<number, SizeOutcome>();
-  const round = async (sizes: readonly number[]): Promise<void> => {
-    await Promise.all(
-      [...new Set(sizes)]
-        .filter((size) => !outcomes.has(size))
-        .map(async (size) => outcomes.set(size, await send(size))),
-    );
-  };
-  const passes = (size: number): boolean => outcomes.get(size)!.answered > 0;
-
-  const least = Math.min(leastBytes[family], expectedBytes);
-  const most = Math.max(deviceBytes, expectedBytes);
-  await round([least, expectedBytes, most]);
-  let low = passes(most) ? most : passes(expectedBytes) ? expectedBytes : least;
-  let high = passes(most) ? most + 1 : passes(expectedBytes) ? most : expectedBytes;
-  if (passes(low))
-    while (high - low > 1) {
-      const sizes = between(low, high);
-      await round(sizes);
-      // The smallest that fails bounds from above, whatever luck a larger one had.
-      high = sizes.find((size) => !passes(size)) ?? high;
-      low = Math.max(low, ...sizes.filter((size) => size < high));
+  const { family, expectedBytes } = options;
+  let search = new Search(options, quick);
+  let low = await search.run();
+  if (low !== undefined && low < expectedBytes) {
+    await search.tryAgain([low, low + 1, expectedBytes]);
+    if (!search.separates(low)) {
+      search = new Search(options, thorough);
+      low = await search.run();
+      // Too much is lost for sizes to say anything.
+      if (low !== undefined && low < expectedBytes && !search.separates(low)) low = undefined;
     }
-  const measuredBytes = passes(low) ? low : null;
-  const tooLarge = [...outcomes].filter(([size]) => size >= high);
-  const told = tooLarge.some(([, { errors }]) => errors.some(isAboutSize));
+  }
+  const measuredBytes = low ?? null;
   return {
     pathMtu: {
       family,
       expectedBytes,
       measuredBytes,
-      blackHole: measuredBytes !== null && measuredBytes < expectedBytes && !told,
+      blackHole:
+        measuredBytes !== null && measuredBytes < expectedBytes && !search.told(measuredBytes),
     },
-    expected: outcomes.get(expectedBytes)!,
+    expected: search.outcomeOf(expectedBytes),
+  };
+}
+
+/** One bisection, with all that became of its packets. */
+class Search {
+  readonly #options: LadderOptions;
+  readonly #count: number;
+  readonly #outcomes = new Map<number, SizeOutcome>();
+
+  constructor(options: LadderOptions, count: number) {
+    this.#options = options;
+    this.#count = count;
+  }
+
+  /** The largest size that passes; undefined where not even a small packet does. */
+  async run(): Promise<number | undefined> {
+    const { family, expectedBytes, deviceBytes } = this.#options;
+    const least = Math.min(leastBytes[family], expectedBytes);
+    const most = Math.max(deviceBytes, expectedBytes);
+    // All else is laid upon the small ones: those must not be lost by chance.
+    await Promise.all([this.#send([least], thorough), this.#round([expectedBytes, most])]);
+    if (this.#passes(most)) return most;
+    let low = this.#passes(expectedBytes) ? expectedBytes : least;
+    let high = this.#passes(expectedBytes) ? most : expectedBytes;
+    if (!this.#passes(low)) return undefined;
+    while (high - low > 1) {
+      const sizes = between(low, high);
+      await this.#round(sizes);
+      // The smallest that fails bounds from above, whatever luck a larger one had.
+      high = sizes.find((size) => !this.#passes(size)) ?? high;
+      low = Math.max(low, ...sizes.filter((size) => size < high));
+    }
+    return low;
+  }
+
+  async tryAgain(sizes: readonly number[]): Promise<void> {
+    await this.#send(sizes, again);
+  }
+
+  /** Does nothing above it pass, and so many packets that it is no chance, seeing how many pass below? */
+  separates(low: number): boolean {
+    const { expectedBytes } = this.#options;
+    const above = this.#sum((size) => size > low && size <= expectedBytes);
+    const below = this.#sum((size) => size <= low);
+    return above.answered === 0 && (1 - below.answered / below.sent) ** above.sent < chanceAllowed;
+  }
+
+  /** Has anybody said that packets above it are too large? */
+  told(low: number): boolean {
+    const { expectedBytes } = this.#options;
+    return this.#sum((size) => size > low && size <= expectedBytes).errors.some(isAboutSize);
+  }
+
+  outcomeOf(size: number): SizeOutcome {
+    return this.#outcomes.get(size)!;
+  }
+
+  #passes(size: number): boolean {
+    return this.#outcomes.get(size)!.answered > 0;
+  }
+
+  #round(sizes: readonly number[]): Promise<void> {
+    return this.#send(
+      sizes.filter((size) => !this.#outcomes.has(size)),
+      this.#count,
+    );
+  }
+
+  async #send(sizes: readonly number[], count: number): Promise<void> {
+    await Promise.all(
+      [...new Set(sizes)].map(async (packetBytes) => {
+        const outcome = await this.#options.send({ packetBytes, count });
+        const before = this.#outcomes.get(packetBytes);
+        this.#outcomes.set(packetBytes, before === undefined ? outcome : added(before, outcome));
+      }),
+    );
+  }
+
+  #sum(of: (size: number) => boolean): SizeOutcome {
+    const outcomes = [...this.#outcomes].filter(([size]) => of(size)).map(([, one]) => one);
+    return outcomes.reduce(added, { sent: 0, answered: 0, errors: [] });
+  }
+}
+
+function added(a: SizeOutcome, b: SizeOutcome): SizeOutcome {
+  return {
+    sent: a.sent + b.sent,
+    answered: a.answered + b.answered,
+    errors: [...new Set([...a.errors, ...b.errors])],
   };
 }
 

@@ -51,7 +51,7 @@ export interface ProberOptions {
   readonly openPinger?: (families: readonly Family[]) => Promise<Pinger>;
 }
 
-/** Size probes that are sent for one size: one may be lost by chance. */
+/** Marked packets of full size: one may be lost by chance. */
 const packetsPerSize = 2;
 const maxCount = 20;
 /** The peer reads its kernel and all packet filters for its view. */
@@ -168,8 +168,8 @@ class PairRun {
       family,
       expectedBytes: there.mtu,
       deviceBytes,
-      send: async (packetBytes) => {
-        const result = await pinger.ping({ ...inner, packetBytes, count: packetsPerSize, rttMs });
+      send: async (size) => {
+        const result = await pinger.ping({ ...inner, ...size, rttMs });
         if (result.rttsMs.length > 0) rttMs = Math.max(rttMs ?? 0, ...result.rttsMs);
         return result;
       },
