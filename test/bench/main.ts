@@ -3,6 +3,7 @@
  * figures depend on the machine.
  */
 import { benchLpm, benchRib } from './core.js';
+import { benchExplain } from './explain.js';
 import { benchKernel } from './kernel.js';
 import { benchMemory } from './memory.js';
 import { heading, save } from './report.js';
@@ -10,6 +11,7 @@ import { benchVerify } from './verify.js';
 
 heading(`Selvage benchmarks, Node ${process.version}`);
 await benchMemory();
+await benchExplain();
 await benchRib();
 await benchLpm();
 await benchVerify();

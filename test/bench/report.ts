@@ -34,6 +34,12 @@ export function save(): void {
   console.log(`\nkept in test/bench/results.json`);
 }
 
+/** Of measurements in any order. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
+}
+
 /** Median of the wall-clock times in ms of `runs` calls, after one that is not counted. */
 export async function medianMs(runs: number, work: () => unknown): Promise<number> {
   await work();
@@ -43,7 +49,7 @@ export async function medianMs(runs: number, work: () => unknown): Promise<numbe
     await work();
     times.push(performance.now() - start);
   }
-  return times.sort((a, b) => a - b)[Math.floor(runs / 2)]!;
+  return quantile(times, 0.5);
 }
 
 function format(value: number): string {
