@@ -12,6 +12,7 @@ import type { StatusReport } from '../../src/agent/status.js';
 import { loadClusterFile } from '../../src/config/index.js';
 import { type Lab, clearFaults, injectFault, labDown, labUp } from '../../src/lab/commands.js';
 import { command } from '../../src/lab/shell.js';
+import { healthOf } from '../../src/verify/health.js';
 import { eventually } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
 
@@ -66,7 +67,7 @@ t.test(
     await t.test('the peers are probed and nothing is found', subtest, async (t) => {
       await soon(
         async () =>
-          ((await ask('one', 'GET', '/v1/status')) as StatusReport).probes!.peersProbed === 1,
+          ((await ask('one', 'GET', '/v1/status')) as StatusReport).probes!.probed.length === 1,
       );
       t.same(await findings('one'), []);
       t.equal(await ways(), 'slip4 1430, slip4 1430');
@@ -94,6 +95,16 @@ t.test(
         const argv = ['ping', '-c', '3', '-i', '0.2', '-W', '1', workload[0]!.address.text];
         t.match(await command(argv, { namespace: workloadNamespace }), '3 received');
         t.match(await findings('one'), [{ way: 'ipip', acted: true }]);
+        const reports = await Promise.all(
+          ['one', 'two'].map((node) => ask(node, 'GET', '/v1/status')),
+        );
+        const health = healthOf(lab.plan.cluster, reports as readonly StatusReport[]);
+        t.match(health({ from: 'here', to: 'there', family: 4 }), {
+          state: 'degraded',
+          text: 'avoided: ipip to two',
+        });
+        t.match(health({ from: 'there', to: 'here', family: 4 }), { state: 'ok' });
+        t.equal(health({ from: 'here', to: 'here', family: 4 }), undefined, 'nobody probed it');
       },
     );
 

@@ -6,6 +6,7 @@ import { execCommand } from './lab/exec.js';
 import { explainCommand } from './lab/explain.js';
 import { faultCommand } from './lab/fault.js';
 import { listCommand } from './lab/list.js';
+import { matrixCommand } from './lab/matrix.js';
 import { runCommand } from './lab/run.js';
 import { upCommand } from './lab/up.js';
 
@@ -34,6 +35,7 @@ Examples:
     execCommand(),
     explainCommand(),
     faultCommand(),
+    matrixCommand(),
     listCommand(),
   ];
   for (const command of commands) lab.addCommand(command);

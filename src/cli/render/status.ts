@@ -67,10 +67,10 @@ function findingWords({ node, way, text, acted, instead }: ProbeFinding): string
   return `probes: ${way} to ${node}: ${text}; ${effect}`;
 }
 
-function probesWords({ policy, idle, packetsPerSecond, peersProbed }: ProbesStatus): string {
+function probesWords({ policy, idle, packetsPerSecond, probed }: ProbesStatus): string {
   if (policy === 'off') return 'off';
   if (idle !== undefined) return `${policy}, but idle: ${idle}`;
-  return `${policy}: ${peersProbed} peers so far, ${packetsPerSecond} packets a second`;
+  return `${policy}: ${probed.length} peers so far, ${packetsPerSecond} packets a second`;
 }
 
 /** More of it in `plan`. */

@@ -4,6 +4,7 @@
  * `status`.
  */
 import type { Logger } from 'pino';
+import type { Family } from '../../../encap/address.js';
 import type { Cluster, PeerProbes, ProbeResults, Snapshot } from '../../../encap/cluster.js';
 import { decide } from '../../../encap/decide.js';
 import { describeCarriage, describeVerdict } from '../../../encap/describe.js';
@@ -23,12 +24,15 @@ export interface ProbesStatus {
   readonly idle?: string;
   /** What this node sends of its own accord, control included. */
   readonly packetsPerSecond: number;
-  readonly peersProbed: number;
+  /** Nodes that have been probed so far. */
+  readonly probed: readonly string[];
   readonly findings: readonly ProbeFinding[];
 }
 
 export interface ProbeFinding {
   readonly node: string;
+  /** Of the packets inside. */
+  readonly family: Family;
   /** `ipip`, `vxlan over IPv4`, …, or `path MTU over IPv4`. */
   readonly way: string;
   readonly text: string;
@@ -99,7 +103,7 @@ export class ContinuousService {
       policy,
       ...(idle === undefined ? {} : { idle }),
       packetsPerSecond: Math.round((this.#probes?.packetsPerSecond ?? 0) * 10) / 10,
-      peersProbed: this.#probes?.watches.size ?? 0,
+      probed: [...(this.#probes?.watches.keys() ?? [])],
       findings: this.#findings(),
     };
   }
@@ -137,22 +141,15 @@ export class ContinuousService {
     for (const [node, peer] of this.#probes?.results ?? []) {
       const acted = this.#settings.policy === 'drive';
       const instead = this.#instead(node);
-      for (const [key, text] of Object.entries(peer.lost))
-        found.push({
-          node,
-          way: describeCarriage(carriageOf(key as CarriageKey)),
-          text,
-          acted,
-          instead,
-        });
-      for (const [family, measured] of Object.entries(peer.pathMtu))
-        found.push({
-          node,
-          way: `path MTU over IPv${family}`,
-          text: measured.text,
-          acted,
-          instead,
-        });
+      for (const [key, text] of Object.entries(peer.lost)) {
+        const carriage = carriageOf(key as CarriageKey);
+        const way = describeCarriage(carriage);
+        found.push({ node, family: carriage.inner, way, text, acted, instead });
+      }
+      for (const [outer, { text }] of Object.entries(peer.pathMtu)) {
+        const way = `path MTU over IPv${outer}`;
+        found.push({ node, family: outer === '4' ? 4 : 6, way, text, acted, instead });
+      }
     }
     return found;
   }
