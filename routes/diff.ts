@@ -12,7 +12,14 @@ import { objectKey } from '../tunnel/kernel.js';
 import { needsRecreate } from '../tunnel/link-kinds/index.js';
 import type { DesiredObject } from './desired.js';
 import { differences } from './equal.js';
-import { deviceOf, isOwnDeviceName, isOwnLink, isOwnRoute, ownState } from './ownership.js';
+import {
+  deviceOf,
+  isKernelMadeAddress,
+  isOwnDeviceName,
+  isOwnLink,
+  isOwnRoute,
+  ownState,
+} from './ownership.js';
 
 export type Change =
   | { readonly kind: 'create'; readonly key: string; readonly desired: DesiredObject }
@@ -89,7 +96,8 @@ export function diff(desired: ReadonlyMap<string, DesiredObject>, actual: Actual
     writes.push(change);
   }
   const stale = [...own.entries()].filter(
-    ([key, object]) => !desired.has(key) && !recreated.has(deviceOf(object) ?? ''),
+    ([key, object]) =>
+      !desired.has(key) && !isKernelMadeAddress(object) && !recreated.has(deviceOf(object) ?? ''),
   );
   const deletions = inOrder(stale.map(([, object]) => object))
     .reverse()

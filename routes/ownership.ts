@@ -134,6 +134,14 @@ export function ownState(state: KernelState): KernelState {
 }
 
 /**
+ * Where nothing routes by it, it stays all the same: the kernel makes it again with every start of
+ * the device, so taking it away would be a quarrel with the kernel.
+ */
+export function isKernelMadeAddress(object: KernelObject): boolean {
+  return object.type === 'address' && isKernelMade(object.address);
+}
+
+/**
  * Made by the kernel when a device comes up: fe80::/10 from the MAC, and `::LOCAL/96` on `sit`
  * devices (RFC 4213's automatic tunnelling).
  */

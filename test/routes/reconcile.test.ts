@@ -1,6 +1,7 @@
 /** RIB, desired objects, diff, apply and the reconciler, on the kernel in memory. */
 import fc from 'fast-check';
 import t from 'tap';
+import { parseAddress } from '../../encap/address.js';
 import type { Cluster } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
 import { nodeTable, withNode, withoutNode } from '../../encap/node-table.js';
@@ -307,6 +308,29 @@ t.test('a route key that somebody else holds is reported and left alone', async 
     (await kernel.dump()).routes.find((route) => objectKey(route) === objectKey(theirs)),
     { protocol: 4 },
   );
+});
+
+t.test('the address that the kernel makes for a device of IPv4 alone is left to it', async (t) => {
+  const cluster = sketchCluster({
+    pools: ['10.64.0.0/12'],
+    rules: [{ name: 'all', mode: 'vxlan' }],
+    nodes: [
+      { name: 'a', at: '192.168.1.1/24', overlay: '10.64.1.0/24' },
+      { name: 'b', at: '192.168.1.2/24', overlay: '10.64.2.0/24' },
+    ],
+  });
+  const kernel = kernelOf(cluster, 'a');
+  const { changes, plan } = await planAndDiff(kernel, cluster, 'a');
+  await applyChanges(kernel, changes, plan.desired.peers);
+  const address = linkLocalOf(vtepMac(cluster.name, 'a'));
+  const made = { type: 'address', device: 'slv4a', address: { address, length: 64 } } as const;
+  kernel.outside([{ verb: 'set', object: made }]);
+  t.same((await planAndDiff(kernel, cluster, 'a')).changes, []);
+  const other = { ...made, address: { address: parseAddress('fd00::9'), length: 128 } };
+  kernel.outside([{ verb: 'set', object: other }]);
+  t.match((await planAndDiff(kernel, cluster, 'a')).changes, [
+    { kind: 'delete', key: objectKey(other) },
+  ]);
 });
 
 t.test('one peer that cannot be programmed does not stop the others', async (t) => {
