@@ -52,6 +52,10 @@ export function flowName(flow: Flow): string {
   return `${flow.from.name} → ${flow.to.name} IPv${flow.family}`;
 }
 
+export function receiverName({ to, family }: Pick<Flow, 'to' | 'family'>): string {
+  return `${to.name} IPv${family}`;
+}
+
 export function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
@@ -199,17 +203,32 @@ export class Flows {
     let backlogDrops = 0;
     for (const line of softnet.trim().split('\n'))
       backlogDrops += parseInt(line.split(/\s+/)[1] ?? '0', 16);
-    let socketDrops = 0;
-    for (const node of this.#nodes) {
-      const text = await command(['cat', '/proc/net/udp', '/proc/net/udp6'], {
-        namespace: this.#planOf(node).workloadNamespace,
-      });
-      for (const line of text.split('\n')) {
-        const fields = line.trim().split(/\s+/);
-        if (/^\d+:$/.test(fields[0] ?? '')) socketDrops += Number(fields.at(-1));
+    const overflows = (await this.overflows()).values();
+    return { backlogDrops, socketDrops: [...overflows].reduce((sum, count) => sum + count, 0) };
+  }
+
+  /**
+   * What has arrived, but where the receiving process was not let run for so long that its socket
+   * had no room left, by `receiverName`, since the start.
+   */
+  async overflows(): Promise<ReadonlyMap<string, number>> {
+    const overflows = new Map<string, number>();
+    for (const to of this.#nodes)
+      for (const [family, file] of [
+        [4, 'udp'],
+        [6, 'udp6'],
+      ] as const) {
+        const text = await command(['cat', `/proc/net/${file}`], {
+          namespace: this.#planOf(to).workloadNamespace,
+        });
+        let drops = 0;
+        for (const line of text.split('\n')) {
+          const fields = line.trim().split(/\s+/);
+          if (/^\d+:$/.test(fields[0] ?? '')) drops += Number(fields.at(-1));
+        }
+        overflows.set(receiverName({ to, family }), drops);
       }
-    }
-    return { backlogDrops, socketDrops };
+    return overflows;
   }
 
   async #received(): Promise<number> {
