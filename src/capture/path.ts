@@ -2,6 +2,7 @@
 import { parseAddress } from '../../encap/address.js';
 import { hostPrefix, parsePrefix } from '../../encap/prefix.js';
 import type { Prefix } from '../../encap/prefix.js';
+import { defaultProbes } from '../../encap/probe/settings.js';
 import { vxlanDefaultPort } from '../../encap/vxlan/header.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { isOwnDeviceName } from '../../routes/ownership.js';
@@ -20,6 +21,8 @@ export interface CaptureTerms {
   readonly outer: readonly string[];
   readonly nics: readonly string[];
   readonly vxlanPorts: readonly number[];
+  /** Our own probes come and go there: they are not what is looked for. */
+  readonly probePort: number;
   /** Null: nothing is expected that way. */
   readonly modes: { readonly there: string | null; readonly back: string | null };
 }
@@ -57,6 +60,7 @@ export function captureTerms(
     ),
     nics: [...new Set(nics)],
     vxlanPorts: [...new Set([...ports, cluster.vxlan.port, vxlanDefaultPort])],
+    probePort: (cluster.probes ?? defaultProbes).port,
     modes: { there: verdict.mode, back: returnPath.mode },
   };
 }
@@ -75,6 +79,7 @@ export function capturePlan(terms: CaptureTerms): CapturePlan {
     path: {
       destinations: [destination],
       vxlanPorts: terms.vxlanPorts,
+      probePort: terms.probePort,
       placeOf: (device) => placeOf(device, nics),
     },
     expected: {

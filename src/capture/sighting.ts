@@ -33,6 +33,7 @@ export interface CapturePath {
   /** Inner addresses at the far end. */
   readonly destinations: readonly Prefix[];
   readonly vxlanPorts: readonly number[];
+  readonly probePort?: number;
   placeOf(device: string): CapturePlace | undefined;
 }
 
@@ -107,6 +108,14 @@ interface Taken {
   readonly offsets: readonly number[];
 }
 
+/** Agents talk, and send marked packets, from this port to this port. */
+function isProbe(layers: readonly Layer[], { probePort }: CapturePath): boolean {
+  return layers.some(
+    (layer) =>
+      layer.kind === 'udp' && layer.sourcePort === probePort && layer.destinationPort === probePort,
+  );
+}
+
 function identify({ bytes, layers, offsets }: Taken, path: CapturePath): Identity | undefined {
   const ips = layers.flatMap((layer, at) => (layer.kind === 'ip' ? [{ layer, at }] : []));
   const [outer] = ips;
@@ -115,6 +124,7 @@ function identify({ bytes, layers, offsets }: Taken, path: CapturePath): Identit
   const fragmentKey = cut
     ? fragmentKeyOf(outer.layer, { bytes, offset: offsets[outer.at]! })
     : undefined;
+  if (isProbe(layers.slice(inner.at), path)) return undefined;
   const direction = directionOf(inner.layer, path);
   if (direction === undefined)
     return fragmentKey !== undefined && fragmentOffset(outer!.layer) > 0

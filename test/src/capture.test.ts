@@ -20,6 +20,7 @@ const plan = capturePlan({
   outer: ['192.0.2.2'],
   nics: ['eth0'],
   vxlanPorts: [4789],
+  probePort: 8473,
   modes: { there: 'ipip', back: 'native' },
 });
 
@@ -103,6 +104,32 @@ t.test('one packet at three places, with hops and checksums changed', (t) => {
     'IPv4 10.64.1.5 → 10.64.2.7 (TTL 63)',
     'TCP 33000 → 80',
   ]);
+  t.end();
+});
+
+t.test("agents' own probes are not what is looked for", (t) => {
+  const datagram = (sourcePort: number): Uint8Array => {
+    const bytes = new Uint8Array(20 + 8 + 40);
+    encodeIpv4(bytes, 0, {
+      source: parseAddress('10.64.1.0'),
+      destination: parseAddress('10.64.2.0'),
+      protocol: 17,
+      ttl: 64,
+      payloadLength: 48,
+    });
+    writeU16(bytes, 20, sourcePort);
+    writeU16(bytes, 22, 8473);
+    writeU16(bytes, 24, 48);
+    return bytes;
+  };
+  const found = grouped([
+    ['slip4', 'out', datagram(8473)],
+    ['slip4', 'out', datagram(33_000)],
+  ]);
+  t.same(
+    found.map(({ what }) => what),
+    ['UDP 33000 → 8473'],
+  );
   t.end();
 });
 
