@@ -5,6 +5,7 @@
 import type { Address } from '../encap/address.js';
 import type { KernelObject, RouteObject } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
+import { desiredIndex } from './desired-index.js';
 import type { DesiredObject, DesiredState } from './desired.js';
 import type { ActualState } from './diff.js';
 import { differences } from './equal.js';
@@ -52,15 +53,7 @@ export function kernelNotRead(reason: string): KernelReport {
 
 /** The desired route of exactly this prefix; the smallest metric where there are several. */
 export function desiredRoute(desired: DesiredState, prefix: Prefix): RouteObject | undefined {
-  let found: RouteObject | undefined;
-  for (const object of desired.objects.values())
-    if (
-      object.type === 'route' &&
-      object.prefix.text === prefix.text &&
-      (found === undefined || object.metric < found.metric)
-    )
-      found = object;
-  return found;
+  return desiredIndex(desired).routes.get(prefix.text);
 }
 
 /** In the order in which they are applied: device, its addresses, peer entries, sysctls, route. */
@@ -70,42 +63,31 @@ export function objectsFor(input: KernelInput): readonly DesiredObject[] {
   if (route === undefined) return [];
   const { target } = route;
   const device = target.kind === 'unicast' ? target.device : undefined;
-  const found: DesiredObject[] = [];
-  for (const object of desired.objects.values()) {
-    if (needs(object, { device, route, desired, peer: input.peer })) found.push(object);
-  }
+  const { common, fdb } = desiredIndex(desired);
+  const ofDevice = common.filter((object) => needs(object, device));
+  const gateway = target.kind === 'unicast' ? target.gateway : undefined;
+  const neighbour = desired.objects.get(`neighbour ${device} ${gateway?.text}`);
+  const entries = fdb.get(input.peer ?? '')?.filter((entry) => entry.device === device) ?? [];
+  const ofPeer = neighbour === undefined ? entries : [neighbour, ...entries];
   const order = ['link', 'address', 'fdb', 'neighbour', 'sysctl', 'route'];
-  return found.sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
+  return [...ofDevice, ...ofPeer, route].sort(
+    (a, b) => order.indexOf(a.type) - order.indexOf(b.type),
+  );
 }
 
-function needs(
-  object: DesiredObject,
-  of: {
-    readonly device: string | undefined;
-    readonly route: RouteObject;
-    readonly desired: DesiredState;
-    readonly peer: string | undefined;
-  },
-): boolean {
+/** Of what there is whoever the peer is. */
+function needs(object: DesiredObject, device: string | undefined): boolean {
   switch (object.type) {
     case 'link':
-      return object.name === of.device;
+      return object.name === device;
     case 'address':
-      return object.device === of.device;
-    case 'neighbour': {
-      const { target } = of.route;
-      return (
-        object.device === of.device &&
-        target.kind === 'unicast' &&
-        object.address.text === target.gateway?.text
-      );
-    }
-    case 'fdb':
-      return object.device === of.device && of.desired.peers.get(objectKey(object)) === of.peer;
+      return object.device === device;
     case 'sysctl':
-      return of.device !== undefined && concernsDevice(object.path, of.device);
+      return device !== undefined && concernsDevice(object.path, device);
+    case 'neighbour':
+    case 'fdb':
     case 'route':
-      return object === of.route;
+      return false;
   }
 }
 

@@ -12,6 +12,7 @@
 import type { Address, Family } from '../encap/address.js';
 import type { InterfaceAddress, Prefix } from '../encap/prefix.js';
 import type { KernelDetails } from './kernel-details.js';
+import type { KernelInterest } from './kernel-interest.js';
 
 /** What every device of ours has. */
 interface LinkBase {
@@ -193,9 +194,10 @@ export interface RouteLookup {
 }
 
 export interface Kernel {
-  dump(): Promise<KernelState>;
+  /** With an interest at least what it concerns: for questions, never for what is to be changed. */
+  dump(interest?: KernelInterest): Promise<KernelState>;
   /** What a packet meets besides; for questions, and never changed by us. */
-  details(): Promise<KernelDetails>;
+  details(interest?: KernelInterest): Promise<KernelDetails>;
   /** Runs the ops in order; a failed op does not stop later ones. One outcome an op. */
   apply(ops: readonly Op[]): Promise<readonly OpOutcome[]>;
   /** Undefined when the file does not exist (device gone, feature absent). */

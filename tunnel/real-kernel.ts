@@ -47,8 +47,8 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
   }
 
   return {
-    dump: () => dumpAll(socket),
-    details: () => dumpDetails(socket),
+    dump: (interest) => dumpAll(socket, interest),
+    details: (interest) => dumpDetails(socket, interest),
     apply: (ops) => applier.apply(ops),
     readSysctl: (path) => sysctls.read(path),
     lookup: (destination, { from } = {}) => lookupRoute(socket, { destination, from, nameOf }),

@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../encap/address.js';
 import type { KernelDetails } from '../../tunnel/kernel-details.js';
+import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import type { Kernel, RouteLookup } from '../../tunnel/kernel.js';
 
 export interface PairReads {
@@ -21,6 +22,8 @@ export interface PairReadsQuestion {
     readonly from: Address | undefined;
   }[];
   readonly devices: readonly string[];
+  /** Of the tables; all of them without. */
+  readonly interest?: KernelInterest | undefined;
 }
 
 const hostSettings = [
@@ -35,7 +38,7 @@ const hostSettings = [
 ];
 
 export async function readPair(kernel: Kernel, question: PairReadsQuestion): Promise<PairReads> {
-  const details = await kernel.details();
+  const details = await kernel.details(question.interest);
   const lookups = new Map<string, RouteLookup | undefined>();
   for (const { to, from } of question.destinations) {
     const own =

@@ -2,12 +2,11 @@
  * Entries of others on our VXLAN device that send the peer's frames somewhere else: a second remote
  * for its MAC, or one for all MACs that nobody knows.
  */
+import { everyMac } from '../../tunnel/kernel-interest.js';
 import type { StageReport } from './evidence.js';
 import { stageReport } from './stage.js';
 import { vtepMac } from '../vtep.js';
 import type { ViewParts } from './view-input.js';
-
-const anyMac = '00:00:00:00:00:00';
 
 export function entryStages({ pair, input }: ViewParts): readonly StageReport[] {
   const { route, sending } = pair;
@@ -16,7 +15,7 @@ export function entryStages({ pair, input }: ViewParts): readonly StageReport[] 
   const mac = vtepMac(pair.cluster.name, pair.peer.name);
   const wanted = input.desired.objects.get(`fdb ${device} ${mac}`);
   const own = input.reads.details.forwarding.filter(
-    (entry) => entry.device === device && (entry.mac === mac || entry.mac === anyMac),
+    (entry) => entry.device === device && (entry.mac === mac || entry.mac === everyMac),
   );
   const found: StageReport[] = [];
   const matching = own.some(

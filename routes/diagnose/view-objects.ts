@@ -2,6 +2,7 @@
  * The objects that we make: those that packets to the peer need, and the devices that packets of
  * the peer arrive on, each compared with what is desired.
  */
+import { desiredIndex } from '../desired-index.js';
 import type { DesiredObject } from '../desired.js';
 import { compareObject, concernsDevice, objectsFor, standingObjects } from '../explain-kernel.js';
 import { formatObject } from '../../tunnel/format.js';
@@ -50,7 +51,7 @@ export function objectStages(parts: ViewParts): readonly StageReport[] {
           peer: pair.peer.name,
         });
   const nic = pair.nic;
-  const arriving = [...desired.objects.values()].filter((object) => {
+  const arriving = desiredIndex(desired).common.filter((object) => {
     switch (object.type) {
       case 'link':
         return pair.inDevices.includes(object.name);

@@ -72,7 +72,8 @@ export function viewOf(input: ViewInput): NodeView | undefined {
 
 /** The guard's specification with this peer alone: what others' rules do to the pair's packets. */
 export function pairGuardSpec(spec: GuardSpec, peer: string): GuardSpec {
-  return { ...spec, peers: spec.peers.filter(({ node }) => node === peer) };
+  // Nor are the others' addresses asked about.
+  return { ...spec, peers: spec.peers.filter(({ node }) => node === peer), nodeAddresses: [] };
 }
 
 /** Devices that our own workloads are behind: those of routes inside of our own prefixes. */

@@ -1,9 +1,11 @@
 /** What a running agent's answers about its node rest on. */
+import { desiredIndex } from '../../routes/desired-index.js';
 import type { ActualState } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import type { NodeReading } from '../explain/node-reading.js';
 import { liveFilters } from '../explain/filter-reading.js';
 import { guardDiffers } from '../explain/guard-words.js';
+import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import type { Journal } from '../journal/journal.js';
 import type { Freeze } from './freeze.js';
 import type { NodeRuntime } from './node-runtime.js';
@@ -23,20 +25,27 @@ export function agentReading(view: AgentView): NodeReading {
     node,
     snapshot: plan.snapshot,
     desired: { ...plan.desired, objects: plan.objects },
-    actual: () => readActual(view),
+    actual: (interest) => readActual(view, interest),
     guardNotes: () => guardNotes(view),
     history: journal.history,
     freeze: freeze.report,
     kernel: view.runtime.kernel,
-    filters: liveFilters(plan.guard, () => Promise.resolve(view.runtime.guard)),
+    filters: liveFilters(plan.guard, {
+      open: () => Promise.resolve(view.runtime.guard),
+      reader: view.runtime.rulesets,
+    }),
   };
 }
 
-export async function readActual({
-  runtime: { kernel },
-  plan,
-}: Pick<AgentView, 'runtime' | 'plan'>): Promise<ActualState> {
-  return { kernel: await kernel.dump(), sysctls: readSysctls(kernel, plan.objects.values()) };
+export async function readActual(
+  { runtime: { kernel }, plan }: Pick<AgentView, 'runtime' | 'plan'>,
+  interest?: KernelInterest,
+): Promise<ActualState> {
+  const { common } = desiredIndex({ objects: plan.objects, peers: plan.desired.peers });
+  return {
+    kernel: await kernel.dump(interest),
+    sysctls: readSysctls(kernel, common),
+  };
 }
 
 /** Best effort: reading rules must not keep a question from its answer. */

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { deviceNames } from '../../routes/ownership.js';
 import type { Plan } from '../../routes/reconciler.js';
-import type { ForeignRule } from '../../tunnel/guard/foreign-rules.js';
+import type { Rulesets } from '../../tunnel/guard/index.js';
+import { RulesetReader, judgeRulesets } from '../../tunnel/guard/index.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import type { PlaneSpec, PlaneStatus, UserspacePlane } from '../../tunnel/userspace/plane.js';
@@ -21,24 +22,22 @@ import { workloadEnv, writeIfChanged } from './workload-env.js';
 export interface NodeRuntimeOptions {
   readonly kernel: Kernel;
   readonly guard: Guard;
-  readonly findForeignRules: (spec: GuardSpec) => Promise<readonly ForeignRule[]>;
   readonly planeFor: (device: string) => UserspacePlane;
   readonly paths: AgentPaths;
   readonly log: Logger;
 }
-
-/** Others' rules are read again at most this often. */
-const foreignRulesMs = 5_000;
 
 export class NodeRuntime {
   readonly kernel: Kernel;
   readonly guard: Guard;
   readonly guardKeeper: GuardKeeper;
   readonly sysctls: SysctlRecord;
+  /** Of everybody in this kernel's packet filters. */
+  readonly rulesets = new RulesetReader();
   readonly #options: NodeRuntimeOptions;
   readonly #planes = new Map<string, { plane: UserspacePlane; status: PlaneStatus }>();
   #foreign:
-    | { readonly spec: GuardSpec; readonly atMs: number; readonly lines: readonly string[] }
+    | { readonly spec: GuardSpec; readonly rulesets: Rulesets; readonly lines: readonly string[] }
     | undefined;
   /** Has it been seen whether an earlier agent left a plane behind? */
   #looked = false;
@@ -95,12 +94,11 @@ export class NodeRuntime {
 
   /** Others' packet-filter rules that break the tunnels, one line each with what mends it. */
   async foreignRules(spec: GuardSpec): Promise<readonly string[]> {
-    const now = performance.now();
-    if (this.#foreign?.spec === spec && now - this.#foreign.atMs < foreignRulesMs)
+    const rulesets = await this.rulesets.read();
+    if (this.#foreign?.spec === spec && this.#foreign.rulesets === rulesets)
       return this.#foreign.lines;
-    const found = await this.#options.findForeignRules(spec);
-    const lines = found.map(foreignRuleLine);
-    this.#foreign = { spec, atMs: now, lines };
+    const lines = judgeRulesets(spec, rulesets).map(foreignRuleLine);
+    this.#foreign = { spec, rulesets, lines };
     return lines;
   }
 

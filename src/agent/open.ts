@@ -1,7 +1,7 @@
 /** Opens what a node's work needs: its kernel, its guard, and the way to its userspace planes. */
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { findForeignRules, openGuard } from '../../tunnel/guard/index.js';
+import { openGuard } from '../../tunnel/guard/index.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import { openKernel } from '../../tunnel/real-kernel.js';
 import { userspacePlane } from '../../tunnel/userspace/client.js';
@@ -29,7 +29,6 @@ export async function openRuntime(options: {
       paths,
       log,
       planeFor: (device) => plane(paths, device),
-      findForeignRules: (spec) => findForeignRules(spec),
     });
   } catch (error) {
     kernel.close();

@@ -6,6 +6,7 @@ import { parseAddress } from '../../encap/address.js';
 import type { Snapshot } from '../../encap/cluster.js';
 import { withDiagnosis } from '../../routes/diagnose/index.js';
 import type { NodeView, Predict } from '../../routes/diagnose/index.js';
+import type { ActualState } from '../../routes/diff.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import type { Prober } from '../probe/pair-probe.js';
 import { pairRequest } from '../probe/pair-request.js';
@@ -19,11 +20,18 @@ export interface ProbeAsked {
   readonly count: number;
 }
 
-/** Of the node that was read; with `probe` the pair is probed too. */
+export interface ExamineOptions {
+  /** What the report was made from. */
+  readonly actual: ActualState;
+  /** The pair is probed too. */
+  readonly probe?: ProbeAsked | undefined;
+}
+
+/** Of the node that was read. */
 export async function examine(
   report: ExplainReport,
   reading: NodeReading,
-  probe?: ProbeAsked,
+  { actual, probe }: ExamineOptions,
 ): Promise<ExplainReport> {
   const peer = report.verdict.owner?.node;
   const { family } = report.question;
@@ -31,18 +39,19 @@ export async function examine(
   if (peer === undefined || peer === reading.node || report.verdict.prefix === null)
     return withDiagnosis(report, { from: null, to: null, probes: null, predict: predicted });
   const views = new PairViews();
-  const view = async (): Promise<NodeView | null> =>
+  const view = async (known?: ActualState): Promise<NodeView | null> =>
     (await views.view(reading, {
       peer,
       family,
       role: 'from',
       destination: parseAddress(report.question.address),
       agent: agentOf(reading),
+      actual: known,
     })) ?? null;
   const request = probe && pairRequest(reading, { peer, family, count: probe.count, craft: true });
   if (probe === undefined || request === undefined)
     return withDiagnosis(report, {
-      from: await view(),
+      from: await view(actual),
       to: null,
       probes: null,
       predict: predicted,

@@ -1,6 +1,6 @@
 /** The packet filters of a node as a question about it reads them: ours, and those of others. */
 import type { Rulesets } from '../../tunnel/guard/index.js';
-import { readRulesets } from '../../tunnel/guard/index.js';
+import { RulesetReader } from '../../tunnel/guard/index.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
 
 export interface FilterReading {
@@ -14,14 +14,21 @@ export interface FilterReading {
   rulesets(): Promise<Rulesets>;
 }
 
-/** `open` may throw where this kernel holds no guard. */
-export function liveFilters(spec: GuardSpec, open: () => Promise<Guard>): FilterReading {
+export interface FilterSources {
+  /** May throw where this kernel holds no guard. */
+  open(): Promise<Guard>;
+  /** Of who asks again, so that it need not read again what has not changed. */
+  readonly reader?: RulesetReader;
+}
+
+export function liveFilters(spec: GuardSpec, sources: FilterSources): FilterReading {
+  const { reader = new RulesetReader() } = sources;
   let opened: Promise<Guard> | undefined;
-  const guard = (): Promise<Guard> => (opened ??= open());
+  const guard = (): Promise<Guard> => (opened ??= sources.open());
   return {
     spec,
     guard: async () => (await guard()).verify(spec),
     dropped: async () => (await guard()).counters(),
-    rulesets: () => readRulesets(),
+    rulesets: () => reader.read(),
   };
 }

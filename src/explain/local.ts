@@ -58,7 +58,7 @@ export async function readHere(question: LocalQuestion): Promise<LocalReading> {
       actual: () => Promise.resolve(actual),
       guardNotes: () => readGuard(plan.guard),
       kernel,
-      filters: liveFilters(plan.guard, () => openGuard()),
+      filters: liveFilters(plan.guard, { open: () => openGuard() }),
       basis: { kind: 'kernel', note: `${question.note}; this kernel was read directly` },
     },
   };

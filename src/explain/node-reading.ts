@@ -5,8 +5,10 @@
  */
 import { explain } from '../../routes/explain.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
+import { ownerOf } from '../../routes/explain-target.js';
 import type { Cluster } from '../../encap/cluster.js';
 import { type ProbeAsked, examine, examineFile } from './examine.js';
+import { interestOf } from './interest.js';
 import { resolveDestination, resolveNode } from './resolve.js';
 import type { NodeReading } from './reading.js';
 import { whatIfCluster } from './what-if.js';
@@ -36,18 +38,17 @@ export async function explainReading(
   if (typeof destination === 'string') return destination;
   const from = resolveNode(snapshot.cluster, asked.from ?? node);
   if (typeof from === 'string') return from;
-  const here =
-    from.name === node
-      ? {
-          desired: reading.desired,
-          actual: await reading.actual(),
-          guardNotes: await reading.guardNotes(),
-          history: reading.history,
-          freeze,
-        }
-      : {};
+  if (from.name !== node) return examineFile(explain({ snapshot, destination, from, basis }));
+  const owner = ownerOf(snapshot.cluster, destination.address)?.node;
+  const peer = owner?.name === node ? undefined : owner;
+  const [actual, guardNotes] = await Promise.all([
+    reading.actual(interestOf(reading, { destination: destination.address, peer })),
+    reading.guardNotes(),
+  ]);
+  const { desired, history } = reading;
+  const here = { desired, actual, guardNotes, history, freeze };
   const report = explain({ snapshot, destination, from, basis, ...here });
-  return from.name === node ? examine(report, reading, asked.probe) : examineFile(report);
+  return examine(report, reading, { actual, probe: asked.probe });
 }
 
 /** Of a cluster file alone, without any kernel. */

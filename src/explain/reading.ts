@@ -4,6 +4,7 @@ import type { DesiredState } from '../../routes/desired.js';
 import type { ActualState } from '../../routes/diff.js';
 import type { ObjectHistory } from '../../routes/explain-kernel.js';
 import type { BasisReport, FreezeReport } from '../../routes/explain-report.js';
+import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import type { FilterReading } from './filter-reading.js';
 
@@ -13,8 +14,8 @@ export interface NodeReading {
   readonly snapshot: Snapshot;
   /** With the host's settings among the objects. */
   readonly desired: DesiredState;
-  /** Read when it is needed: an explanation for another node needs none of it. */
-  actual(): Promise<ActualState>;
+  /** Read when it is needed: an explanation for another node needs none of it, and one for this node little. */
+  actual(interest?: KernelInterest): Promise<ActualState>;
   /** What packet filters, ours and others', have to say; one line each. */
   guardNotes(): Promise<readonly string[]>;
   readonly history?: ObjectHistory | undefined;

@@ -5,8 +5,10 @@
 import type { Family } from '../../encap/address.js';
 import type { Address } from '../../encap/address.js';
 import type { NodeView } from '../../routes/diagnose/index.js';
+import type { ActualState } from '../../routes/diff.js';
 import { pairGuardSpec, readPair, viewOf, viewReads } from '../../routes/diagnose/index.js';
 import { judgeRulesets } from '../../tunnel/guard/index.js';
+import { interestOf } from '../explain/interest.js';
 import type { NodeReading } from '../explain/reading.js';
 
 export interface PairViewQuestion {
@@ -14,6 +16,8 @@ export interface PairViewQuestion {
   readonly family: Family;
   readonly role: 'from' | 'to';
   readonly destination?: Address;
+  /** Read for the same question just now. */
+  readonly actual?: ActualState | undefined;
 }
 
 /** How long the guard's counters of the first question about a pair are what later ones count from. */
@@ -33,9 +37,11 @@ export class PairViews {
   ): Promise<NodeView | undefined> {
     const { snapshot, node, desired, kernel, filters, history } = reading;
     const pair = { ...question, snapshot, self: node, desired };
-    const actual = await reading.actual();
+    const peer = snapshot.cluster.nodes.get(question.peer);
+    const interest = interestOf(reading, { destination: question.destination, peer });
+    const actual = question.actual ?? (await reading.actual(interest));
     const [reads, guard, dropped, rulesets] = await Promise.all([
-      readPair(kernel, viewReads(pair, actual)),
+      readPair(kernel, { ...viewReads(pair, actual), interest }),
       filters.guard().catch(() => undefined),
       filters.dropped().catch(() => ({})),
       filters.rulesets().catch(() => undefined),

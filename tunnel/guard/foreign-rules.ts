@@ -9,7 +9,6 @@
  */
 import { type Address, type Family, offsetAddress } from '../../encap/address.js';
 import { type Prefix, firstAddress, prefixCovers } from '../../encap/prefix.js';
-import { ToolMissingError, runTool } from './command.js';
 import { guardFacts, ofFamily } from './facts.js';
 import { type DeviceGuess, type FilterTable, type ImaginedPacket, fateOf } from './filter-model.js';
 import { parseForeignIptables } from './foreign-iptables.js';
@@ -17,6 +16,9 @@ import { parseNftRuleset } from './foreign-nft.js';
 import type { GuardSpec } from './guard.js';
 import type { PacketFilterOptions } from './nftables.js';
 import { type Blocked, remedyFor } from './remedy.js';
+import { type Rulesets, RulesetReader } from './ruleset-reader.js';
+
+export type { Rulesets };
 
 export interface ForeignRule {
   readonly kind: 'drops-tunnel' | 'drops-forwarded' | 'masquerades-overlay';
@@ -33,12 +35,6 @@ export interface ForeignRule {
   readonly certain: boolean;
 }
 
-/** What `nft -j list ruleset` and the `iptables-save` variants print; absent tools left out. */
-export interface Rulesets {
-  readonly nft?: string;
-  readonly iptables?: Readonly<Partial<Record<Exclude<FilterTable['tool'], 'nft'>, string>>>;
-}
-
 /** Reads the rules of all tools that are there and looks for trouble. */
 export async function findForeignRules(
   spec: GuardSpec,
@@ -47,31 +43,14 @@ export async function findForeignRules(
   return judgeRulesets(spec, await readRulesets(options));
 }
 
-export async function readRulesets(options: PacketFilterOptions = {}): Promise<Rulesets> {
-  const read = async (argv: readonly string[]): Promise<string | undefined> => {
-    try {
-      const { status, stdout } = await runTool({ argv, netns: options.netns });
-      return status === 0 ? stdout : undefined;
-    } catch (error) {
-      if (error instanceof ToolMissingError) return undefined;
-      throw error;
-    }
-  };
-  const nft = await read(['nft', '-j', 'list', 'ruleset']);
-  const iptables: Partial<Record<Exclude<FilterTable['tool'], 'nft'>, string>> = {};
-  for (const tool of ['iptables', 'ip6tables'] as const) {
-    const modern = await read([`${tool}-nft-save`]);
-    if (modern !== undefined) iptables[tool] = modern;
-    const legacy = await read([`${tool}-legacy-save`]);
-    if (legacy !== undefined) iptables[`${tool}-legacy`] = legacy;
-  }
-  return { ...(nft === undefined ? {} : { nft }), iptables };
+export function readRulesets(options: PacketFilterOptions = {}): Promise<Rulesets> {
+  return new RulesetReader(options).read();
 }
 
 /** The pure part: what these rulesets would do to the spec's packets. */
 export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly ForeignRule[] {
   const found = new Map<string, ForeignRule>();
-  for (const table of tablesOf(rulesets)) {
+  for (const table of parsed(rulesets)) {
     for (const { packet, blocked } of imagined(spec)) {
       if (!covers(table, packet.family)) continue;
       for (const base of table.chains.values()) {
@@ -97,6 +76,15 @@ export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly For
     }
   }
   return [...found.values()];
+}
+
+/** Rules of which nothing has changed are asked about again and again. */
+const parsedBefore = new WeakMap<Rulesets, readonly FilterTable[]>();
+
+function parsed(rulesets: Rulesets): readonly FilterTable[] {
+  let tables = parsedBefore.get(rulesets);
+  if (tables === undefined) parsedBefore.set(rulesets, (tables = tablesOf(rulesets)));
+  return tables;
 }
 
 function tablesOf({ nft, iptables }: Rulesets): readonly FilterTable[] {

@@ -18,6 +18,7 @@ export {
   judgeRulesets,
   readRulesets,
 } from './foreign-rules.js';
+export { RulesetReader } from './ruleset-reader.js';
 
 /** `log` is also told in one line why a better back end is not used. */
 export type OpenGuardOptions = PacketFilterOptions;

@@ -70,15 +70,6 @@ export function parseListing(json: string): NftListing | undefined {
   return { tableFlags, sets, chains, counters, seals, others };
 }
 
-/** Packets by counter, from `nft -j list counters`. */
-export function parseCounters(json: string): Readonly<Record<string, number>> {
-  const items = (JSON.parse(json) as { nftables: Json[] }).nftables;
-  const counters = items
-    .map((item) => item['counter'] as Json | undefined)
-    .filter((counter) => counter !== undefined);
-  return Object.fromEntries(counters.map((one) => [String(one['name']), Number(one['packets'])]));
-}
-
 function chainHook(chain: Json): string {
   if (chain['hook'] === undefined) return '';
   const device = chain['dev'] === undefined ? '' : ` ${JSON.stringify(chain['dev'])}`;

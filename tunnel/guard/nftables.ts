@@ -2,16 +2,17 @@
  * The guard on nftables: one table of our own, changed by one `nft` transaction at a time.
  *
  * What the kernel holds is read once, then remembered, so that a peer that comes or goes costs a
- * few elements and not a listing of ten thousand. `verify` reads again, and what it found is what the
- * next `apply` repairs; when a transaction fails the memory is dropped, and it is read once more.
+ * few elements and not a listing of ten thousand. `verify` reads again if anybody has written since,
+ * and what it found is what the next `apply` repairs; when a transaction fails the memory is dropped, and it is read once more.
  */
 import { type Prefix, parsePrefix } from '../../encap/prefix.js';
+import { rulesetGeneration, tableCounters } from './nft-query.js';
 import { watchGuardTable } from './nft-watch.js';
 import { type ToolRun, firstLines, requireTool, runTool } from './command.js';
 import { type GuardFacts, guardFacts, prefixFrom, withNativeTo } from './facts.js';
 import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
 import { guardTable, noMasquerade } from './names.js';
-import { type NftListing, editedRule, parseCounters, parseListing } from './nft-listing.js';
+import { type NftListing, editedRule, parseListing } from './nft-listing.js';
 import { type NftProgram, markOf, nftProgram, otherName, nativeToSet } from './nft-program.js';
 import { programAsNamed, programToApply } from './nft-renewal.js';
 import { sealOf } from './nft-seal.js';
@@ -49,6 +50,8 @@ export class NftablesGuard implements Guard {
   readonly #netns: string | undefined;
   /** What the kernel holds as far as we know; undefined: not known. */
   #known: { readonly listing: NftListing | undefined } | undefined;
+  /** Found to be in the kernel when the ruleset had this generation. */
+  #verified: { readonly spec: GuardSpec; readonly generation: number } | undefined;
   /** Bodies of our rules as we wrote them, by comment: an edit that keeps the comment shows. */
   readonly #bodies = new Map<string, string>();
   readonly #log: (line: string) => void;
@@ -85,6 +88,11 @@ export class NftablesGuard implements Guard {
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     return this.#inTurn(async () => {
+      const generation = await rulesetGeneration(this.#netns);
+      const { spec: seen, generation: then } = this.#verified ?? {};
+      if (generation !== undefined && seen === spec && then === generation)
+        return { ok: true, difference: undefined };
+      this.#verified = undefined;
       const listing = await this.#list();
       const program = programAsNamed(await this.#facts(spec), listing);
       const found = [...differences(program, listing)];
@@ -92,6 +100,8 @@ export class NftablesGuard implements Guard {
       if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
         found.push('its rules are not sealed');
       this.#known = { listing };
+      // Numbered before the listing: what was written during it has another number.
+      if (found.length === 0 && generation !== undefined) this.#verified = { spec, generation };
       return {
         ok: found.length === 0,
         difference: found.length === 0 ? undefined : found.join('; '),
@@ -100,14 +110,8 @@ export class NftablesGuard implements Guard {
   }
 
   counters(): Promise<Readonly<Record<string, number>>> {
-    return this.#inTurn(async () => {
-      const result = await runTool({
-        argv: ['nft', '-j', 'list', 'counters', 'table', 'inet', guardTable],
-        netns: this.#netns,
-      });
-      // Without a table nothing was dropped.
-      return result.status === 0 ? parseCounters(result.stdout) : {};
-    });
+    // Without a table nothing was dropped.
+    return this.#inTurn(async () => (await tableCounters(guardTable, this.#netns)) ?? {});
   }
 
   remove(): Promise<void> {

@@ -132,6 +132,13 @@ export const AF = { UNSPEC: 0, INET: 2, BRIDGE: 7, INET6: 10 } as const;
 
 /** linux/netfilter/nfnetlink.h: the group of nftables' changes, its subsystem, sizeof(nfgenmsg). */
 export const NFNL = { GROUP_NFTABLES: 7, SUBSYS_NFTABLES: 10, NFGENMSG_BYTES: 4 } as const;
+/** linux/netfilter/nf_tables.h: what is asked for. */
+export const NFT_MSG = { GETTABLE: 1, GETGEN: 16, GETOBJ: 19 } as const;
+/** Attributes of the answers, by the message that they are in. */
+export const NFTA_GEN_ID = 1;
+export const NFTA_OBJ = { TABLE: 1, NAME: 2, TYPE: 3, DATA: 4 } as const;
+export const NFTA_COUNTER_PACKETS = 2;
+export const NFT_OBJECT_COUNTER = 1;
 /**
  * linux/netfilter/nf_tables.h: attribute 1 is the table's name in messages of tables, chains, rules,
  * sets, elements and objects alike.

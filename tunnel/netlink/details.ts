@@ -7,9 +7,11 @@ import type {
   NeighbourEntry,
   PolicyRule,
 } from '../kernel-details.js';
+import type { KernelInterest } from '../kernel-interest.js';
 import { readAddress, writeGetAddresses } from './address.js';
 import { mac, nested, readU32, text, u16be, u32, u8 } from './attributes.js';
 import { AF, IFA, IFLA, IFLA_INFO, NDA } from './constants.js';
+import { forwardingFilter, neighbourFilter } from './interest.js';
 import { readLink, writeGetLinks } from './link.js';
 import type { Message } from './message.js';
 import { readNeighbour, writeGetNeighbours } from './neighbour.js';
@@ -39,11 +41,17 @@ const neighbourStates: readonly (readonly [number, NeighbourEntry['state']])[] =
   [0x01, 'incomplete'],
 ];
 
-export async function dumpDetails(socket: RequestSocket): Promise<KernelDetails> {
+export async function dumpDetails(
+  socket: RequestSocket,
+  interest?: KernelInterest,
+): Promise<KernelDetails> {
   const links = await socket.dump('dump devices', { write: writeGetLinks, collect: readDevice });
   const names = new Map(links.map(({ index, device }) => [index, device.name]));
   const nameOf = (index: number): string => names.get(index) ?? `if${index}`;
 
+  const vxlan = links.filter(({ kind }) => kind === 'vxlan');
+  const isWanted = neighbourFilter(interest, new Set(vxlan.map(({ index }) => index)));
+  const isWantedEntry = forwardingFilter(interest);
   const policyRules: PolicyRule[] = [];
   const neighbours: NeighbourEntry[] = [];
   for (const family of [4, 6] as const) {
@@ -57,18 +65,20 @@ export async function dumpDetails(socket: RequestSocket): Promise<KernelDetails>
       ...(await socket.dump('dump neighbours', {
         write: (writer, sequence) =>
           writeGetNeighbours(writer, { sequence, family: family === 4 ? AF.INET : AF.INET6 }),
-        collect: (message) => neighbourEntry(message, nameOf),
+        collect: (message) => (isWanted(message) ? neighbourEntry(message, nameOf) : undefined),
       })),
     );
   }
   const forwarding: ForwardingEntry[] = [];
-  for (const { index, device, kind } of links) {
-    if (kind !== 'vxlan') continue;
+  for (const { index, device } of vxlan) {
     forwarding.push(
       ...(await socket.dump(`dump forwarding entries of ${device.name}`, {
         write: (writer, sequence) =>
           writeGetNeighbours(writer, { sequence, family: AF.BRIDGE, index }),
-        collect: (message) => forwardingEntry(message, { device: device.name, nameOf }),
+        collect: (message) =>
+          isWantedEntry(message)
+            ? forwardingEntry(message, { device: device.name, nameOf })
+            : undefined,
       })),
     );
   }

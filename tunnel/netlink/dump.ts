@@ -3,9 +3,11 @@
  * the others name a device by its index; what belongs to a device that was not there yet (or is
  * gone again) is left out and comes with the next event.
  */
+import type { KernelInterest } from '../kernel-interest.js';
 import type { KernelState, LinkObject } from '../kernel.js';
 import { readAddress, writeGetAddresses } from './address.js';
 import { AF } from './constants.js';
+import { forwardingFilter, neighbourFilter, routeFilter } from './interest.js';
 import { type LinkMessage, linkObject, readLink, writeGetLinks } from './link.js';
 import { fdbObject, neighbourObject, readNeighbour, writeGetNeighbours } from './neighbour.js';
 import { readRoute, routeObject, writeGetRoutes } from './route.js';
@@ -33,7 +35,10 @@ export async function dumpLinks(socket: RequestSocket): Promise<readonly Indexed
   }));
 }
 
-export async function dumpAll(socket: RequestSocket): Promise<KernelState> {
+export async function dumpAll(
+  socket: RequestSocket,
+  interest?: KernelInterest,
+): Promise<KernelState> {
   const links = await dumpLinks(socket);
   const names = new Map(links.map(({ index, link }) => [index, link.name]));
   const nameOf = (index: number): string | undefined => names.get(index);
@@ -49,12 +54,15 @@ export async function dumpAll(socket: RequestSocket): Promise<KernelState> {
     },
   });
 
+  const vxlan = links.filter(({ link }) => link.kind === 'vxlan');
+  const isWanted = neighbourFilter(interest, new Set(vxlan.map(({ index }) => index)));
   const neighbours = [];
   for (const family of [AF.INET, AF.INET6]) {
     neighbours.push(
       ...(await socket.dump('dump neighbours', {
         write: (writer, sequence) => writeGetNeighbours(writer, { sequence, family }),
         collect(message) {
+          if (!isWanted(message)) return undefined;
           const neighbour = readNeighbour(message);
           const device = nameOf(neighbour.index);
           return device === undefined ? undefined : neighbourObject(neighbour, device);
@@ -63,24 +71,27 @@ export async function dumpAll(socket: RequestSocket): Promise<KernelState> {
     );
   }
 
+  const isWantedEntry = forwardingFilter(interest);
   const fdb = [];
-  for (const { index, link } of links) {
-    if (link.kind !== 'vxlan') continue;
+  for (const { index, link } of vxlan) {
     fdb.push(
       ...(await socket.dump(`dump forwarding entries of ${link.name}`, {
         write: (writer, sequence) =>
           writeGetNeighbours(writer, { sequence, family: AF.BRIDGE, index }),
-        collect: (message) => fdbObject(readNeighbour(message), link.name),
+        collect: (message) =>
+          isWantedEntry(message) ? fdbObject(readNeighbour(message), link.name) : undefined,
       })),
     );
   }
 
+  const isWantedRoute = routeFilter(interest);
   const routes = [];
   for (const family of [4, 6] as const) {
     routes.push(
       ...(await socket.dump(`dump IPv${family} routes`, {
         write: (writer, sequence) => writeGetRoutes(writer, { sequence, family }),
         collect(message) {
+          if (!isWantedRoute(message)) return undefined;
           const route = readRoute(message);
           return route === undefined ? undefined : routeObject(route, nameOf);
         },

@@ -91,6 +91,8 @@ export interface RequestSocket {
 
 export function openRequestSocket(options: {
   readonly netns?: string | undefined;
+  /** NETLINK_ROUTE by default. */
+  readonly protocol?: number;
   readonly receiveBufferBytes?: number | undefined;
 }): RequestSocket {
   const addon = nativeAddon();
