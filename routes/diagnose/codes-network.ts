@@ -51,6 +51,12 @@ export const networkCodes = [
     'packets travel one way in one mode and come back in another',
     'make the rule hold for both directions (between: instead of from: and to:)',
   ),
+  code(
+    'probe-avoids',
+    'DEGRADED',
+    'probes were lost on the way that would be taken, and another one is taken',
+    'find out why it is lost; it is taken again by itself when probes pass',
+  ),
   code('no-way-back', 'BROKEN', 'the peer has no way back', 'look at the decision of the peer'),
   // The underlay as this node has it.
   code(

@@ -13,6 +13,8 @@ import type { Draft } from './draft.js';
 import { draft } from './draft.js';
 import type { Direction, Evidence } from './evidence.js';
 import type { Finding, Health } from './finding.js';
+import { agentDrafts } from './from-agents.js';
+import { avoidedDrafts } from './from-avoided.js';
 import { probeDrafts } from './from-probes.js';
 import { sizeDrafts } from './from-sizes.js';
 import type { Suspect } from './from-state.js';
@@ -71,6 +73,8 @@ export function diagnose(
           ...probeDrafts(question),
           ...sizeDrafts(question),
           ...termsDrafts({ report, evidence, names }),
+          ...agentDrafts(question),
+          ...avoidedDrafts(question),
         ]),
   ];
   const found = unrepeated(all);

@@ -137,6 +137,17 @@ export interface PairTerms {
   readonly mtu: number | null;
   readonly underlay: readonly string[];
   readonly overlay: readonly string[];
+  /** Ways that its own probes were lost on and that it therefore does not take; absent: none. */
+  readonly avoids?: readonly AvoidedWay[];
+}
+
+export interface AvoidedWay {
+  readonly mode: Mode;
+  readonly outerFamily: Family;
+  /** `IPIP over IPv4`. */
+  readonly name: string;
+  /** What the probes found. */
+  readonly text: string;
 }
 
 /** Who is where on the segment that the two nodes share, if they do. */

@@ -2,10 +2,11 @@
 import type { Draft } from './draft.js';
 import { draft } from './draft.js';
 import type { ProbeEvidence } from './evidence.js';
+import type { Suspect } from './from-state.js';
 import type { Loss } from './loss.js';
 import { arrived, couldTake, endOf, probeText } from './loss.js';
 import type { ProbeQuestion } from './probe-question.js';
-import { directions, isMild, passing, promoted, sum } from './probe-question.js';
+import { directions, isMild, mayBeChance, passing, promoted, sum } from './probe-question.js';
 import { wayAlternatives } from './underlay-drop.js';
 
 /** Nothing at all answers, or ICMP alone is dropped. */
@@ -30,7 +31,8 @@ export function underlayDrafts(question: ProbeQuestion): readonly Draft[] {
     lost: sent - answered,
     total: answered === 0,
   };
-  if (answered > 0) {
+  const chance = passes && echoes.every((probe) => mayBeChance(evidence, probe));
+  if (answered > 0 || chance) {
     const others = evidence.probes.filter(({ layer }) => layer === 'control' || layer === 'inner');
     return [
       draft('underlay-lossy', {
@@ -76,9 +78,26 @@ export function underlayDrafts(question: ProbeQuestion): readonly Draft[] {
     draft('underlay-unreachable', {
       direction: 'both',
       place: 20,
+      health: evidence.to === null ? 'UNDETERMINED' : 'BROKEN',
       text: `nothing of ${facts.to} answers ${facts.from} on the underlay`,
       evidence: texts,
+      alternatives: evidence.to === null ? unreachableAlternatives(question) : [],
     }),
+  ];
+}
+
+/** No answer looks alike, whether the question or the answer found no way, or nobody is there. */
+function unreachableAlternatives({ facts, evidence }: ProbeQuestion): Draft['alternatives'] {
+  const back = evidence.from?.terms.underlay[0] ?? `the underlay address of ${facts.from}`;
+  return [
+    {
+      code: 'underlay-route-missing',
+      test: `on ${facts.to}, by its console: ip route get ${back}`,
+    },
+    {
+      code: 'nic-down',
+      test: `on ${facts.to}, by its console: ip link; does any other node reach ${facts.to}?`,
+    },
   ];
 }
 
@@ -86,8 +105,17 @@ function receivedSome(probe: ProbeEvidence): boolean {
   return (probe.seen['receiver-nic'] ?? 0) > 0 || (probe.seen['receiver-tunnel'] ?? 0) > 0;
 }
 
-/** Echoes between the tunnel addresses stay without an answer. */
-export function echoDrafts(question: ProbeQuestion, found: readonly Draft[]): readonly Draft[] {
+/**
+ * Echoes between the tunnel addresses stay without an answer. `explained`: what the state of one of
+ * the nodes has taken of other packets of the same way, it has taken of these.
+ */
+export function echoDrafts(
+  question: ProbeQuestion,
+  {
+    found,
+    explained,
+  }: { readonly found: readonly Draft[]; readonly explained: readonly Suspect[] },
+): readonly Draft[] {
   const { evidence, facts, suspects, drafts } = question;
   const inner = evidence.probes.filter(({ layer }) => layer === 'inner');
   const sent = sum(inner.map((probe) => probe.sent));
@@ -100,10 +128,11 @@ export function echoDrafts(question: ProbeQuestion, found: readonly Draft[]): re
   }
   const able = suspects.filter(
     (suspect) =>
-      suspect.certain &&
-      !isMild(suspect) &&
-      !['agent', 'forwarding', 'delivery'].includes(suspect.report.stage) &&
-      suspect.code !== 'filter-drops-overlay',
+      explained.includes(suspect) ||
+      (suspect.certain &&
+        !isMild(suspect) &&
+        !['agent', 'forwarding', 'delivery'].includes(suspect.report.stage) &&
+        suspect.code !== 'filter-drops-overlay'),
   );
   if (able.length > 0) {
     for (const suspect of able) drafts.get(suspect)?.evidence.push(...texts);

@@ -22,18 +22,21 @@ export function probeDrafts(question: ProbeQuestion): readonly Draft[] {
   const { evidence } = question;
   if (evidence.probes.length === 0) return [];
   const found: Draft[] = [];
+  const explained: Suspect[] = [];
   const unreachable = underlayDrafts(question);
   found.push(...unreachable);
   for (const direction of directions) {
     const lost = tunnelLosses(question, direction);
     for (const loss of lost) {
-      if (explainLoss(question, { loss, direction }).length > 0) continue;
+      const by = explainLoss(question, { loss, direction });
+      explained.push(...by);
+      if (by.length > 0) continue;
       const known = unreachable.find(({ code }) => code !== 'underlay-drops-icmp');
       if (known !== undefined && loss.hops.has(2)) known.evidence.push(probeText(loss.probe));
       else found.push(...unexplained(question, { loss, direction }, found));
     }
   }
-  found.push(...echoDrafts(question, found));
+  found.push(...echoDrafts(question, { found, explained }));
   return found;
 }
 

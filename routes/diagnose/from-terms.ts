@@ -1,12 +1,11 @@
 /**
- * What both nodes must believe alike, and whether the peer's agent is there to tell: configuration,
- * VXLAN segment, the peer's own decision, the modes of the two directions.
+ * What both nodes must believe alike: configuration, VXLAN segment, the peer's own decision, the
+ * modes of the two directions.
  */
 import type { ExplainReport } from '../explain-report.js';
 import type { Draft } from './draft.js';
 import { draft } from './draft.js';
 import type { Evidence } from './evidence.js';
-import { probeText } from './loss.js';
 
 export interface TermsQuestion {
   readonly report: ExplainReport;
@@ -15,7 +14,7 @@ export interface TermsQuestion {
 }
 
 export function termsDrafts(question: TermsQuestion): readonly Draft[] {
-  return [...wayBackDrafts(question), ...configDrafts(question), ...agentDrafts(question)];
+  return [...wayBackDrafts(question), ...configDrafts(question)];
 }
 
 function wayBackDrafts({ report, evidence, names }: TermsQuestion): readonly Draft[] {
@@ -34,11 +33,13 @@ function wayBackDrafts({ report, evidence, names }: TermsQuestion): readonly Dra
       }),
     ];
   if (back === verdict.kind) return [];
-  const rule = returnPath.rule === null ? '' : ` (${returnPath.rule})`;
+  const avoids = [evidence.from, evidence.to].some((view) => (view?.terms.avoids ?? []).length > 0);
+  const rule = avoids || returnPath.rule === null ? '' : ` (${returnPath.rule})`;
   return [
     draft('asymmetric-modes', {
       direction: 'both',
       place,
+      severity: avoids ? 'contributing' : 'cause',
       text: `${verdict.kind} from ${names.from} to ${names.to}, ${back} back${rule}`,
       evidence: returnPath.differences.slice(),
     }),
@@ -85,61 +86,6 @@ function configDrafts({ report, evidence, names }: TermsQuestion): readonly Draf
         ...(expected === null || expected === b.verdict
           ? []
           : [`${names.from} expects ${expected} back, ${names.to} has decided ${b.verdict}`]),
-      ],
-    }),
-  ];
-}
-
-/** The peer's kernel says that nobody listens: `ECONNREFUSED`, or the ICMP message that it stands for. */
-const refused = /refused|port.unreachable/i;
-
-function agentDrafts({ evidence, names }: TermsQuestion): readonly Draft[] {
-  const asked = evidence.probes.filter(({ layer }) => layer === 'control');
-  const place = 50;
-  const instead = evidence.answeredInstead ?? null;
-  if (instead !== null)
-    return [
-      draft('duplicate-node-address', {
-        direction: 'both',
-        place: 20,
-        node: instead,
-        text: `${instead} answers under the underlay address of ${names.to}`,
-        evidence: asked.map(probeText),
-      }),
-    ];
-  if (asked.length === 0 || asked.some((probe) => probe.answered > 0)) return [];
-  const echoes = evidence.probes.filter(({ layer }) => layer === 'underlay');
-  const texts = [...asked, ...echoes].map(probeText);
-  const why = evidence.peerSilence === null ? '' : ` (${evidence.peerSilence})`;
-  if (asked.some((probe) => probe.errors.some((error) => refused.test(error))))
-    return [
-      draft('peer-agent-not-running', {
-        direction: 'both',
-        place,
-        node: names.to,
-        stage: 'agent',
-        text: `no agent answers on ${names.to}: its control port is closed`,
-        evidence: texts,
-      }),
-    ];
-  // What cannot be reached at all cannot answer either.
-  const silent = echoes.length > 0 && echoes.every((probe) => probe.answered === 0);
-  const passes = evidence.probes.some(({ layer, answered }) => layer === 'inner' && answered > 0);
-  if (silent && !passes) return [];
-  return [
-    draft('peer-agent-silent', {
-      direction: 'both',
-      place,
-      node: names.to,
-      stage: 'agent',
-      text: `the agent of ${names.to} does not answer${why}`,
-      evidence: texts,
-      alternatives: [
-        { code: 'peer-agent-not-running', test: `on ${names.to}: systemctl status selvage-agent` },
-        {
-          code: 'control-port-blocked',
-          test: `on ${names.to}: does tcpdump see the control packets of ${names.from} arrive?`,
-        },
       ],
     }),
   ];

@@ -11,7 +11,9 @@ import { decide } from '../../encap/decide.js';
 import type { Carriage } from '../../encap/mode.js';
 import type { Prefix } from '../../encap/prefix.js';
 import { prefixContains } from '../../encap/prefix.js';
+import { describeCarriage } from '../../encap/describe.js';
 import type { Decision } from '../../encap/trail.js';
+import { stepOf } from '../../encap/trail.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import type { DesiredState } from '../desired.js';
 import { firstDevice } from '../desired.js';
@@ -19,7 +21,7 @@ import { desiredRoute } from '../explain-kernel.js';
 import { decidedVerdict } from '../explain-verdict.js';
 import { deviceInSlot } from '../ownership.js';
 import { tunnelAddress } from '../vtep.js';
-import type { Direction, PairTerms } from './evidence.js';
+import type { AvoidedWay, Direction, PairTerms } from './evidence.js';
 
 export interface PairQuestion {
   readonly snapshot: Snapshot;
@@ -139,6 +141,7 @@ export function carriageOf(decision: Decision | undefined): Carriage | undefined
 export function termsOf(pair: Pair): PairTerms {
   const { cluster, self, out } = pair;
   const verdict = out && decidedVerdict(out, { cluster, address: '' });
+  const avoids = avoidedWays(out);
   return {
     configDigest: configDigest(cluster, [self, pair.peer]),
     vxlan: cluster.vxlan,
@@ -146,7 +149,26 @@ export function termsOf(pair: Pair): PairTerms {
     mtu: verdict?.mtu ?? null,
     underlay: self.underlay.map(({ address }) => address.text),
     overlay: self.overlay.map((prefix) => prefix.text),
+    ...(avoids.length === 0 ? {} : { avoids }),
   };
+}
+
+function avoidedWays(decision: Decision | undefined): readonly AvoidedWay[] {
+  const step = decision && stepOf(decision, 'feasible');
+  return (step?.candidates ?? []).flatMap(({ carriage, exclusions }) =>
+    exclusions.flatMap((exclusion) =>
+      exclusion.code === 'probe'
+        ? [
+            {
+              mode: carriage.mode,
+              outerFamily: carriage.outer,
+              name: describeCarriage(carriage),
+              text: exclusion.text,
+            },
+          ]
+        : [],
+    ),
+  );
 }
 
 /** Of all that the decisions about these two rest on, and of nothing else. */

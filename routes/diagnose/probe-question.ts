@@ -3,7 +3,7 @@ import type { Mode } from '../../encap/mode.js';
 import type { FindingCode } from './codes.js';
 import type { Draft } from './draft.js';
 import { draft } from './draft.js';
-import type { Direction, Evidence } from './evidence.js';
+import type { Direction, Evidence, ProbeEvidence } from './evidence.js';
 import type { Suspect } from './from-state.js';
 import { arrived, probeText } from './loss.js';
 
@@ -71,6 +71,27 @@ export function passing(evidence: Evidence, direction: Direction): readonly stri
         (probe.direction === 'round-trip' ? probe.answered > 0 : arrived(probe)),
     )
     .map(probeText);
+}
+
+/** What chance does more often than this proves nothing. */
+const chanceAllowed = 0.01;
+
+/** Could all packets of this probe be lost as others of the same path are, some and not all? */
+export function mayBeChance(evidence: Evidence, probe: ProbeEvidence): boolean {
+  const others = evidence.probes.filter(
+    (other) => other !== probe && other.layer !== 'size' && other.layer !== probe.layer,
+  );
+  const partly = others.map((other) => ({ sent: other.sent, passed: passedOf(other) }));
+  const some = partly.filter(({ passed }) => passed > 0);
+  const sent = sum(some.map((one) => one.sent));
+  const passed = sum(some.map((one) => one.passed));
+  return sent > 0 && (1 - passed / sent) ** probe.sent >= chanceAllowed;
+}
+
+function passedOf(probe: ProbeEvidence): number {
+  return probe.direction === 'round-trip'
+    ? probe.answered
+    : (probe.seen['receiver-nic'] ?? probe.seen['receiver-tunnel'] ?? 0);
 }
 
 export function sum(numbers: readonly number[]): number {

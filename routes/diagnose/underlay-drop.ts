@@ -8,7 +8,7 @@ import type { FindingCode } from './codes.js';
 import { codeEntry } from './codes.js';
 import type { Draft } from './draft.js';
 import { draft } from './draft.js';
-import type { Direction } from './evidence.js';
+import type { Direction, Evidence } from './evidence.js';
 import type { Loss } from './loss.js';
 import { probeText } from './loss.js';
 import type { ProbeQuestion } from './probe-question.js';
@@ -117,9 +117,23 @@ export function dropCode(mode: Mode, inner: Family): FindingCode {
   }
 }
 
+/** The peer's kernel says that nobody listens: `ECONNREFUSED`, or the ICMP message that it stands for. */
+const refusal = /refused|port.unreachable/i;
+
+export function isRefused({ probes }: Evidence): boolean {
+  return probes.some(
+    (probe) => probe.layer === 'control' && probe.errors.some((error) => refusal.test(error)),
+  );
+}
+
+/** How to see whether an address is in use twice. */
+export function duplicateTest(node: string): string {
+  return `on a node of the segment of ${node}: arping -D -c 2 -I NIC its underlay address; two MACs that answer are two hosts`;
+}
+
 /** Somebody else answers for the other node's address on the segment that the two share. */
 export function duplicateAddress(
-  { evidence, facts }: ProbeQuestion,
+  { evidence }: Pick<ProbeQuestion, 'evidence'>,
   direction: Direction,
 ): Draft | undefined {
   const { from, to } = evidence;
@@ -134,7 +148,7 @@ export function duplicateAddress(
     text: `another host (${wrong.mac}) answers for ${wrong.address}, the address of ${receiver.node}, which is ${receiver.segment.ownMacs.join(', ')}`,
     evidence: [
       `${sender.node} sends to ${wrong.mac} on ${wrong.device}`,
-      `${facts.from === receiver.node ? facts.from : facts.to} has ${receiver.segment.ownMacs.join(', ')}`,
+      `${receiver.node} has ${receiver.segment.ownMacs.join(', ')}`,
     ],
   });
 }
@@ -145,9 +159,7 @@ export function wayAlternatives(
   of: { readonly direction: Direction; readonly mode: Mode | null; readonly inner: Family },
 ): Draft['alternatives'] {
   const other = facts.to;
-  const refused = evidence.probes.some(
-    (probe) => probe.layer === 'control' && probe.errors.some((error) => error.includes('REFUSED')),
-  );
+  const refused = isRefused(evidence);
   const mode = of.mode ?? facts.modes.there;
   return [
     ...(mode === null
@@ -166,7 +178,7 @@ export function wayAlternatives(
       ? [
           {
             code: 'duplicate-node-address',
-            test: `on a node of the segment of ${other}: arping -D -c 2 -I NIC its underlay address`,
+            test: duplicateTest(other),
           } as const,
         ]
       : []),

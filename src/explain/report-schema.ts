@@ -199,6 +199,7 @@ const view = z.object({
     mtu: bytes.nullable(),
     underlay: texts,
     overlay: texts,
+    avoids: z.array(z.object({ mode, outerFamily: family, name: text, text })).optional(),
   }),
   segment: z.object({
     ownMacs: texts,

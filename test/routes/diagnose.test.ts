@@ -236,7 +236,19 @@ t.test('what only probes can tell', async (t) => {
         noEcho,
       ],
     },
-    { health: 'BROKEN', codes: ['underlay-unreachable'] },
+    { health: 'UNDETERMINED', codes: ['underlay-unreachable'] },
+  );
+  await expect(
+    'all echoes of a path that loses every second packet',
+    vxlan,
+    {
+      probes: [
+        roundTrip('underlay', { answered: 0 }),
+        roundTrip('control', { answered: 2 }),
+        roundTrip('inner', { answered: 3 }),
+      ],
+    },
+    { health: 'DEGRADED', codes: ['underlay-lossy'] },
   );
   await expect(
     'ICMP alone',
@@ -278,6 +290,23 @@ t.test('what only probes can tell', async (t) => {
     { probes: passing, pathMtu: { ...sizes, blackHole: false } },
     { health: 'DEGRADED', codes: ['path-mtu-smaller'] },
   );
+  const full = (direction: 'there' | 'back', more = {}) =>
+    oneWay(direction, { layer: 'size', packetBytes: 1450, sent: 2, ...more });
+  const oneSize = await expect(
+    'large packets of one direction, where no echo comes back to tell',
+    vxlan,
+    {
+      probes: [
+        ...passing.slice(0, -1),
+        full('there', { lostBefore: 'receiver-nic' }),
+        full('back'),
+        noEcho,
+      ],
+      pathMtu: { ...sizes, measuredBytes: null, blackHole: false },
+    },
+    { health: 'BROKEN', codes: ['path-mtu-black-hole', 'echo-lost'] },
+  );
+  t.match(oneSize.findings[0], { direction: 'there', text: /from a to w without a word/ });
   await expect(
     'the agent of the peer is gone, packets pass',
     vxlan,
@@ -303,6 +332,73 @@ t.test('what only probes can tell', async (t) => {
     { health: 'DEGRADED', codes: ['peer-agent-silent'] },
   );
   for (const { code } of silent.findings[0]!.alternatives) produced.add(code);
+  for (const [errors, code] of [
+    [['port-unreachable'], 'peer-agent-not-running'],
+    [[], 'peer-agent-silent'],
+  ] as const) {
+    const nobody = await expect(
+      'no agent and no echo: it may be another host with the address',
+      vxlan,
+      {
+        to: null,
+        probes: [roundTrip('underlay'), roundTrip('control', { answered: 0, errors }), noEcho],
+      },
+      { health: 'UNDETERMINED', codes: ['lost-on-the-way', code] },
+    );
+    t.match(nobody.findings[1]!.alternatives.at(-1), {
+      code: 'duplicate-node-address',
+      test: /arping -D/,
+    });
+  }
+  const refused = roundTrip('control', { answered: 0, errors: ['port-unreachable'] });
+  const { from: here, to: there } = await native.evidence();
+  const twice = await expect(
+    "another MAC answers for an agent that tells through the overlay that it isn't its own",
+    native,
+    {
+      from: {
+        ...here!,
+        segment: {
+          ownMacs: ['02:00:00:00:00:01'],
+          peerMacs: [{ address: '192.0.2.2', mac: '02:00:00:00:00:99', device: 'eth0' }],
+        },
+      },
+      to: { ...there!, segment: { ownMacs: ['02:00:00:00:00:02'], peerMacs: [] } },
+      probes: [roundTrip('underlay'), refused, roundTrip('inner')],
+    },
+    { health: 'DEGRADED', codes: ['duplicate-node-address'] },
+  );
+  t.match(twice.findings[0]!.text, /another host \(02:00:00:00:00:99\) answers for 192\.0\.2\.2/);
+  await expect(
+    'the same without a word on MACs',
+    vxlan,
+    { probes: [roundTrip('underlay'), refused, roundTrip('inner')] },
+    { health: 'UNDETERMINED', codes: ['control-port-blocked'] },
+  );
+  await expect(
+    'the control port is blocked',
+    vxlan,
+    { probes: [roundTrip('underlay'), roundTrip('control', { answered: 0 }), roundTrip('inner')] },
+    { health: 'DEGRADED', codes: ['control-port-blocked'] },
+  );
+  const view = (await ipip.evidence()).from!;
+  const avoids = [{ mode: 'vxlan', outerFamily: 4, name: 'VXLAN', text: '5 of 5 lost' }] as const;
+  const avoided = await expect(
+    'a way that is avoided for the probes that were lost on it',
+    ipip,
+    {
+      from: { ...view, terms: { ...view.terms, avoids } },
+      probes: [
+        ...fine,
+        oneWay('there', { mode: 'ipip' }),
+        oneWay('back', { mode: 'ipip' }),
+        fwd('there', 'receiver-nic', { mode: 'vxlan', path: 'crafted' }),
+        roundTrip('inner'),
+      ],
+    },
+    { health: 'DEGRADED', codes: ['probe-avoids', 'underlay-drops-vxlan'] },
+  );
+  t.match(avoided.findings[0]!.text, /VXLAN from a to f is lost and avoided: 5 of 5 lost/);
   const dark = await expect(
     'one end only, and no echo: several causes, and the test that tells',
     vxlan,

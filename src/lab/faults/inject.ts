@@ -177,7 +177,10 @@ async function startAgain(lab: Lab, name: string): Promise<void> {
   if (started === undefined) return;
   const others = lab.manifest.processes.filter((entry) => entry.what !== started.what);
   writeManifest(lab.paths, { ...lab.manifest, processes: [...others, started] });
-  await untilReady(lab, new Map([[name, started]]), { timeoutMs: 30_000, onReady: () => undefined });
+  await untilReady(lab, new Map([[name, started]]), {
+    timeoutMs: 30_000,
+    onReady: () => undefined,
+  });
 }
 
 function recordOf(lab: Lab): string {

@@ -173,14 +173,15 @@ export const nodeFaults: readonly Fault[] = [
         ipip: 'ip protocol 4',
         native: `ip saddr ${site.prefix.text}`,
       }[site.mode];
+      // Bare packets are for workloads: they go through.
+      const hooks = site.mode === 'native' ? ['input', 'forward'] : ['input'];
+      const chains = hooks.map(
+        (hook) =>
+          `chain ${hook} { type filter hook ${hook} priority 0; policy accept; ${match} drop; };`,
+      );
       const table = `table inet ${foreignTable}`;
       return {
-        inject: [
-          nft(
-            site.at.namespace,
-            `${table} { chain input { type filter hook input priority 0; policy accept; ${match} drop; }; }`,
-          ),
-        ],
+        inject: [nft(site.at.namespace, `${table} { ${chains.join(' ')} }`)],
         undo: [nft(site.at.namespace, `delete ${table}`)],
       };
     },

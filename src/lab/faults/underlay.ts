@@ -2,7 +2,7 @@
  * Faults of the network between the nodes: rules of a table of their own in the router of the zone,
  * at the port of the node that the packets come from or go to.
  */
-import type { Fault, FaultSite, FaultSteps } from './fault.js';
+import type { Fault, FaultSite, FaultSteps, Step } from './fault.js';
 import { addressOf, ip, nft } from './fault.js';
 import type { NodePlan } from '../plan.js';
 
@@ -41,6 +41,23 @@ const both = (site: FaultSite): readonly (readonly [NodePlan, NodePlan])[] => [
 const back = (site: FaultSite): readonly (readonly [NodePlan, NodePlan])[] => [
   [site.to, site.from],
 ];
+
+/**
+ * Whoever asks for another's MAC tells its own with the question (RFC 826): from now on `from`, or
+ * the router on the way to it, sends what is for the address of `to` to this node.
+ */
+function announced(
+  node: NodePlan,
+  { from, to }: { readonly from: NodePlan; readonly to: NodePlan },
+): readonly Step[] {
+  const ping = `ping -c 1 -W 1 -I ${addressOf(to)} ${addressOf(from)}`;
+  return [
+    {
+      namespace: node.namespace,
+      argv: ['sh', '-c', `ip neighbour flush dev eth0; ${ping} > /dev/null; true`],
+    },
+  ];
+}
 
 export const underlayFaults: readonly Fault[] = [
   {
@@ -107,18 +124,18 @@ export const underlayFaults: readonly Fault[] = [
     name: 'duplicate-address',
     summary: "a third node has the peer's underlay address as well",
     kind: 'foreign',
-    steps: ({ third, peer }) => {
+    steps: ({ third, at, peer }) => {
       if (third === undefined) return 'a third node in the zone of the peer is needed';
       const entry = `${addressOf(peer)}/${peer.addresses[0]!.length}`;
       return {
         inject: [
           ip(third, 'address', 'add', entry, 'dev', 'eth0'),
-          {
-            namespace: third.namespace,
-            argv: ['ping', '-c', '1', '-W', '1', '-I', addressOf(peer), addressOf(third)],
-          },
+          ...announced(third, { from: at, to: peer }),
         ],
-        undo: [ip(third, 'address', 'delete', entry, 'dev', 'eth0')],
+        undo: [
+          ip(third, 'address', 'delete', entry, 'dev', 'eth0'),
+          ...announced(peer, { from: at, to: peer }),
+        ],
       };
     },
   },
