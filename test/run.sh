@@ -137,10 +137,14 @@ fi
 check 'lint and format' lint_and_format
 
 mapfile -t pure < <(find_tests test | grep -Ev '^test/(netns|uml|long|bench)/')
-mapfile -t netns < <(find_tests test/netns)
+# Two of these at a time. All others count packets or take times, so nothing runs beside them.
+pairwise='^test/netns/(confirm|crash|guard|guard-foreign|guard-life|lab-run|plane|probe)\.test\.ts$'
+mapfile -t together < <(find_tests test/netns | grep -E "$pairwise")
+mapfile -t alone < <(find_tests test/netns | grep -Ev "$pairwise")
 mapfile -t uml < <(find_tests test/uml)
 tests 'unit, property, house, contract, fuzz' 2 180 "${pure[@]}"
-tests 'network namespaces' 1 300 "${netns[@]}"
+tests 'network namespaces, in pairs' 2 300 "${together[@]}"
+tests 'network namespaces' 1 300 "${alone[@]}"
 tests 'user-mode Linux' 1 600 "${uml[@]}"
 if [ "$long" = yes ]; then
     mapfile -t slow < <(find_tests test/long)
