@@ -3,7 +3,7 @@
 import { CommanderError } from '@commander-js/extra-typings';
 import { exitCodes } from './exit-codes.js';
 import { reportFailure } from './failure.js';
-import { buildProgram } from './program.js';
+import { programFor } from './program-for.js';
 
 // A reader that has seen enough (`selvage … | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -12,7 +12,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await buildProgram().parseAsync();
+  const program = await programFor(process.argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has printed its message; asking for help is no mistake.
