@@ -44,12 +44,12 @@ export async function benchExplain(): Promise<void> {
     const asked = ['route-explain', addressOf(7), '--socket', stage.socket];
     figure({
       name: 'the whole command, p50',
-      value: commandMs(stage, asked),
+      value: commandMs(stage, [...stage.program, ...asked]),
       unit: 'ms',
     });
     figure({
-      name: 'the same for `selvage version`, which asks nobody',
-      value: commandMs(stage, ['version']),
+      name: 'Node alone, which starts and ends',
+      value: commandMs(stage, [process.execPath, '--eval', '0']),
       unit: 'ms',
     });
     await agent.stop();
@@ -80,8 +80,8 @@ function addressOf(turn: number): string {
   return `10.${peer >> 8}.${peer & 255}.9`;
 }
 
-function commandMs({ node, program }: AgentStage, args: readonly string[]): number {
-  const [command, ...rest] = [...program, ...args];
+function commandMs({ node }: AgentStage, words: readonly string[]): number {
+  const [command, ...rest] = words;
   const times: number[] = [];
   for (let turn = 0; turn < commands; turn++) {
     const start = performance.now();
