@@ -5,7 +5,7 @@
  */
 import type { Draft } from './draft.js';
 import { draft } from './draft.js';
-import type { Evidence } from './evidence.js';
+import type { Evidence, ProbeEvidence } from './evidence.js';
 import { arrived, probeText } from './loss.js';
 import type { ProbeQuestion } from './probe-question.js';
 import { mayBeChance } from './probe-question.js';
@@ -29,14 +29,12 @@ export function agentDrafts(question: ProbeQuestion): readonly Draft[] {
       }),
     ];
   if (asked.length === 0 || asked.some((probe) => probe.answered > 0)) return [];
-  // Where many packets of all kinds are lost, those may have been lost with them.
-  if (!isRefused(evidence) && asked.every((probe) => mayBeChance(evidence, probe))) return [];
   const echoes = evidence.probes.filter(({ layer }) => layer === 'underlay');
   texts.push(...echoes.map(probeText));
   // What cannot be reached at all cannot answer either.
   const silent = echoes.length > 0 && echoes.every((probe) => probe.answered === 0);
   if (silent && !isRefused(evidence) && !innerAnswers(evidence)) return [];
-  return [evidence.to === null ? untold(question, texts) : toldElsewhere(question, texts)];
+  return evidence.to === null ? [untold(question, texts)] : toldElsewhere(question, asked);
 }
 
 /** Nothing of the peer's agent is known. */
@@ -77,26 +75,31 @@ function untold({ evidence, facts }: ProbeQuestion, texts: string[]): Draft {
 }
 
 /** It runs: it told its view through the overlay. */
-function toldElsewhere(question: ProbeQuestion, texts: string[]): Draft {
+function toldElsewhere(question: ProbeQuestion, asked: readonly ProbeEvidence[]): readonly Draft[] {
   const { evidence, facts } = question;
   const { to } = facts;
+  const texts = asked.map(probeText);
   const duplicate = duplicateAddress(question, 'there');
   if (duplicate !== undefined) {
     duplicate.evidence.push(...texts);
     if (innerAnswers(evidence)) duplicate.health = 'DEGRADED';
-    return duplicate;
+    return [duplicate];
   }
   const refused = isRefused(evidence);
-  return draft('control-port-blocked', {
-    direction: 'both',
-    place: 50,
-    node: to,
-    stage: 'agent',
-    ...(refused ? ({ health: 'UNDETERMINED' } as const) : {}),
-    text: `the agent of ${to} answers through the overlay and not on the underlay, where its control port is ${refused ? 'refused' : 'silent'}`,
-    evidence: texts,
-    alternatives: refused ? [{ code: 'duplicate-node-address', test: duplicateTest(to) }] : [],
-  });
+  // Where many packets of all kinds are lost, those may have been lost with them.
+  if (!refused && asked.every((probe) => mayBeChance(evidence, probe))) return [];
+  return [
+    draft('control-port-blocked', {
+      direction: 'both',
+      place: 50,
+      node: to,
+      stage: 'agent',
+      ...(refused ? ({ health: 'UNDETERMINED' } as const) : {}),
+      text: `the agent of ${to} answers through the overlay and not on the underlay, where its control port is ${refused ? 'refused' : 'silent'}`,
+      evidence: texts,
+      alternatives: refused ? [{ code: 'duplicate-node-address', test: duplicateTest(to) }] : [],
+    }),
+  ];
 }
 
 function innerAnswers({ probes }: Evidence): boolean {
