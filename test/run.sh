@@ -138,7 +138,7 @@ check 'lint and format' lint_and_format
 
 mapfile -t pure < <(find_tests test | grep -Ev '^test/(netns|uml|long|bench)/')
 # Two of these at a time. All others count packets or take times, so nothing runs beside them.
-pairwise='^test/netns/(confirm|crash|guard|guard-foreign|guard-life|lab-run|plane|probe)\.test\.ts$'
+pairwise='^test/netns/(confirm|continuous-probes|crash|guard|guard-foreign|guard-life|lab-run|plane|probe)\.test\.ts$'
 mapfile -t together < <(find_tests test/netns | grep -E "$pairwise")
 mapfile -t alone < <(find_tests test/netns | grep -Ev "$pairwise")
 mapfile -t uml < <(find_tests test/uml)
