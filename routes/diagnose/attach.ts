@@ -2,7 +2,7 @@
 import type { ExplainReport, ProbesReport } from '../explain-report.js';
 import type { DiagnoseOptions } from './diagnose.js';
 import { diagnose } from './diagnose.js';
-import type { Evidence, NodeView } from './evidence.js';
+import type { AddressHolders, Evidence, NodeView } from './evidence.js';
 
 export interface Examination extends DiagnoseOptions {
   readonly from: NodeView | null;
@@ -10,14 +10,16 @@ export interface Examination extends DiagnoseOptions {
   /** Null without probes. */
   readonly probes: ProbesReport | null;
   readonly answeredInstead?: string | null | undefined;
+  readonly holders?: readonly AddressHolders[] | undefined;
 }
 
 export function withDiagnosis(report: ExplainReport, examination: Examination): ExplainReport {
-  const { from, to, probes, answeredInstead = null } = examination;
+  const { from, to, probes, answeredInstead = null, holders = [] } = examination;
   const evidence: Evidence = {
     from,
     to,
     answeredInstead,
+    holders,
     peerSilence: probes?.peerSilence ?? null,
     probes: probes?.probes ?? [],
     pathMtu: probes?.pathMtu ?? null,

@@ -16,6 +16,7 @@ import type { Finding, Health } from './finding.js';
 import { agentDrafts } from './from-agents.js';
 import { avoidedDrafts } from './from-avoided.js';
 import { probeDrafts } from './from-probes.js';
+import { segmentDrafts } from './from-segment.js';
 import { sizeDrafts } from './from-sizes.js';
 import type { Suspect } from './from-state.js';
 import { concerns, suspectsIn, suspectsOf } from './from-state.js';
@@ -71,6 +72,7 @@ export function diagnose(
       ? []
       : [
           ...probeDrafts(question),
+          ...segmentDrafts(question),
           ...sizeDrafts(question),
           ...termsDrafts({ report, evidence, names }),
           ...agentDrafts(question),

@@ -174,6 +174,18 @@ export interface NodeView {
   readonly guardDrops: Readonly<Record<string, number>>;
 }
 
+/** Who answers on the segment for an address of one of the two nodes. */
+export interface AddressHolders {
+  /** Whose address it is by the cluster file. */
+  readonly node: string;
+  readonly address: string;
+  readonly device: string;
+  /** All that answered, none of them of the node that asked. */
+  readonly macs: readonly string[];
+  /** The MAC that the kernel sends to; null: it has none just now. */
+  readonly inUse: string | null;
+}
+
 export interface Evidence {
   readonly from: NodeView | null;
   /** Null: the peer did not tell; `peerSilence` says why. */
@@ -181,6 +193,8 @@ export interface Evidence {
   readonly peerSilence: string | null;
   /** Another node that answered under the peer's address, by its name. */
   readonly answeredInstead?: string | null;
+  /** Absent without `--probe`, and where the two share no segment. */
+  readonly holders?: readonly AddressHolders[];
   /** Empty without `--probe`. */
   readonly probes: readonly ProbeEvidence[];
   readonly pathMtu: PathMtuEvidence | null;

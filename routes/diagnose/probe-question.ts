@@ -76,16 +76,16 @@ export function passing(evidence: Evidence, direction: Direction): readonly stri
 /** What chance does more often than this proves nothing. */
 const chanceAllowed = 0.01;
 
-/** Could all packets of this probe be lost as others of the same path are, some and not all? */
+/**
+ * Could all packets of this probe be lost as others are, some and not all? Judged by those that fare
+ * worst: loss may be of one direction only, and of one of several paths.
+ */
 export function mayBeChance(evidence: Evidence, probe: ProbeEvidence): boolean {
-  const others = evidence.probes.filter(
-    (other) => other !== probe && other.layer !== 'size' && other.layer !== probe.layer,
-  );
-  const partly = others.map((other) => ({ sent: other.sent, passed: passedOf(other) }));
-  const some = partly.filter(({ passed }) => passed > 0);
-  const sent = sum(some.map((one) => one.sent));
-  const passed = sum(some.map((one) => one.passed));
-  return sent > 0 && (1 - passed / sent) ** probe.sent >= chanceAllowed;
+  const rates = evidence.probes
+    .filter((other) => other.layer !== 'size' && other.layer !== probe.layer && other.sent > 0)
+    .map((other) => passedOf(other) / other.sent)
+    .filter((rate) => rate > 0);
+  return rates.length > 0 && (1 - Math.min(...rates)) ** probe.sent >= chanceAllowed;
 }
 
 function passedOf(probe: ProbeEvidence): number {
