@@ -43,6 +43,8 @@ function strangersOf(
   return macs.length > 1 ? macs : [];
 }
 
+/** What is inside counts; where nobody looked, that the peer was heard at all. */
 function passes({ probes }: Evidence): boolean {
-  return probes.some((probe) => probe.layer === 'inner' && arrived(probe));
+  const inner = probes.filter(({ layer }) => layer === 'inner');
+  return (inner.length > 0 ? inner : probes).some(arrived);
 }

@@ -64,6 +64,8 @@ export async function examine(
     // After the probes: neighbours that did not answer are known as such by now.
     from: await view(),
     to: found.peerView,
+    holders: found.holders,
+    answeredInstead: found.answeredInstead,
     probes: { probes, pathMtu, peerSilence, notes },
     predict: predicted,
   });

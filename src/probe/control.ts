@@ -24,6 +24,8 @@ export interface ControlEchoes {
   readonly sent: number;
   readonly rttsMs: readonly number[];
   readonly errors: readonly string[];
+  /** Another node that answered under this address. */
+  readonly other: string | undefined;
 }
 
 export interface AskOptions {
@@ -43,6 +45,8 @@ export class Control {
   readonly echoes: readonly ControlEchoes[];
   readonly path: ControlPath | undefined;
   readonly rttMs: number | undefined;
+  /** A node that has the peer's underlay address, and is not the peer. */
+  readonly answeredInstead: string | undefined;
 
   private constructor(endpoint: ProbeEndpoint, peer: string, echoes: readonly ControlEchoes[]) {
     this.#endpoint = endpoint;
@@ -51,6 +55,7 @@ export class Control {
     const alive = echoes
       .filter(({ rttsMs }) => rttsMs.length > 0)
       .sort((a, b) => rank(a) - rank(b) || b.rttsMs.length - a.rttsMs.length)[0];
+    this.answeredInstead = echoes.find(({ other }) => other !== undefined)?.other;
     this.path = alive?.path;
     this.rttMs = alive === undefined ? undefined : Math.max(...alive.rttsMs);
   }
@@ -96,7 +101,7 @@ export class Control {
         timeoutMs: Math.max(options.workMs ?? 0, patienceMs(this.rttMs)),
       });
       if (reply.kind === 'answer') return reply.body;
-      if (reply.kind === 'error') return undefined;
+      if (reply.kind === 'error' || reply.kind === 'other') return undefined;
     }
     return undefined;
   }
@@ -129,6 +134,7 @@ async function echo(
     path,
     sent: count,
     rttsMs: all.flatMap((reply) => (reply.kind === 'answer' ? [reply.rttMs] : [])),
+    other: all.flatMap((reply) => (reply.kind === 'other' ? [reply.node] : []))[0],
     errors: [...new Set(all.flatMap((reply) => (reply.kind === 'error' ? [reply.code] : [])))],
   };
 }

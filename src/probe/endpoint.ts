@@ -67,6 +67,8 @@ export interface Question {
 export type Reply =
   | { readonly kind: 'answer'; readonly body: Uint8Array; readonly rttMs: number }
   | { readonly kind: 'silence' }
+  /** Somebody else has the address that was asked. */
+  | { readonly kind: 'other'; readonly node: string }
   /** The kernel did not take it. */
   | { readonly kind: 'error'; readonly code: string };
 
@@ -74,6 +76,7 @@ interface Waiting {
   readonly peer: string;
   readonly type: MessageType;
   readonly done: (answer: { readonly datagram: Datagram; readonly atMs: number }) => void;
+  readonly other: (node: string) => void;
 }
 
 export class ProbeEndpoint {
@@ -189,6 +192,7 @@ export class ProbeEndpoint {
       this.#waiting.set(key, {
         peer,
         type,
+        other: (node) => resolve({ kind: 'other', node }),
         done: ({ datagram, atMs }) => {
           if (datagram.type !== 'clock')
             return resolve({ kind: 'answer', body: datagram.body, rttMs: atMs - sentMs });
@@ -221,8 +225,10 @@ export class ProbeEndpoint {
     if (!this.#rates.mayVerify(atMs)) return this.#drop('flood');
     if (!this.#seal.isGenuine(datagram)) return this.#drop('tag');
     const peer = owners.find((name) => this.#seal.isNode(datagram.sender, name));
-    if (peer === undefined || peer === this.#options.self) return this.#drop('identity');
-    if (!this.#seal.isNode(datagram.receiver, this.#options.self)) return this.#drop('identity');
+    if (peer === undefined) return this.#fromElsewhere(datagram, { owners, cluster });
+    if (peer === this.#options.self) return this.#drop('identity');
+    if (!this.#seal.isNode(datagram.receiver, this.#options.self))
+      return this.#notForUs(received, { datagram, peer, atMs });
     if (datagram.kind === 'answer') {
       const waiting = this.#waiting.get(Buffer.from(datagram.nonce).toString('latin1'));
       if (waiting?.peer === peer && (datagram.type === waiting.type || datagram.type === 'clock'))
@@ -237,6 +243,43 @@ export class ProbeEndpoint {
       if (body === undefined) this.#drop('body');
       else this.#reply(received, { datagram, peer, type: datagram.type, body });
     });
+  }
+
+  /**
+   * An echo for another node that reached this one by that node's address: one of the two should not have
+   * it, and who asks is told who answers.
+   */
+  #notForUs(
+    received: ReceivedDatagram,
+    of: { readonly datagram: Datagram; readonly peer: string; readonly atMs: number },
+  ): void {
+    const { datagram, peer, atMs } = of;
+    const { type, kind, timeMs, nonce } = datagram;
+    const isAnswered =
+      type === 'echo' &&
+      kind === 'question' &&
+      Math.abs(timeMs - this.#nowMs()) <= probeLimits.clockWindowMs &&
+      this.#rates.mayAnswer(peer, atMs) &&
+      this.#nonces.isNew(nonce, atMs);
+    if (isAnswered) this.#reply(received, { datagram, peer, type, body: new Uint8Array() });
+    else this.#drop('identity');
+  }
+
+  /** Genuine, but not from the node whose address it came from. */
+  #fromElsewhere(
+    datagram: Datagram,
+    of: { readonly owners: readonly string[]; readonly cluster: Cluster },
+  ): void {
+    const waiting = this.#waiting.get(Buffer.from(datagram.nonce).toString('latin1'));
+    const isOurs =
+      datagram.kind === 'answer' &&
+      waiting !== undefined &&
+      of.owners.includes(waiting.peer) &&
+      this.#seal.isNode(datagram.receiver, this.#options.self);
+    if (!isOurs) return this.#drop('identity');
+    for (const { name } of of.cluster.nodes.values())
+      if (this.#seal.isNode(datagram.sender, name)) return waiting.other(name);
+    this.#drop('identity');
   }
 
   #reply(

@@ -5,7 +5,12 @@
 import type { Family } from '../../encap/address.js';
 import type { Mode } from '../../encap/mode.js';
 import type { OuterEnds } from '../../encap/trail.js';
-import type { NodeView, PathMtuEvidence, ProbeEvidence } from '../../routes/diagnose/evidence.js';
+import type {
+  AddressHolders,
+  NodeView,
+  PathMtuEvidence,
+  ProbeEvidence,
+} from '../../routes/diagnose/evidence.js';
 
 /** How packets of one direction travel by the decision of the node that sends them. */
 export interface Way {
@@ -40,6 +45,10 @@ export interface PairProbeResult {
   readonly peerView: NodeView | null;
   /** Why there is no view of the peer; null when there is one. */
   readonly peerSilence: string | null;
+  /** Who answers for the addresses of the two, where they share a segment. */
+  readonly holders: readonly AddressHolders[];
+  /** Another node that answered under the peer's address. */
+  readonly answeredInstead: string | null;
   /** What could not be probed and why, and what is odd about the peer's answers, e.g. its clock. */
   readonly notes: readonly string[];
 }

@@ -32,6 +32,7 @@ import { type FindNextHop, handOver } from './hand-over.js';
 import { measurePathMtu } from './ladder.js';
 import type { PairProbeRequest, PairProbeResult, Prober, Way } from './pair-probe.js';
 import { type Pinger, openRawPinger, openSystemPinger } from './pinger.js';
+import type { AskSegment } from './segment.js';
 import { roundTrip } from './round-trip.js';
 import { type TrainKind, Trains } from './trains.js';
 import { fetchView } from './view-pages.js';
@@ -46,6 +47,8 @@ export interface ProberOptions {
   readonly deviceMtu: (destination: Address) => Promise<number | undefined>;
   /** For native packets that the own guard would hold back. */
   readonly nextHop?: FindNextHop;
+  /** Who has an address of the segment? */
+  readonly askSegment?: AskSegment;
   /** Absent: this node has no cluster key; the text says so. */
   readonly endpoint: ProbeEndpoint | string;
   readonly openPinger?: (families: readonly Family[]) => Promise<Pinger>;
@@ -86,11 +89,12 @@ class PairRun {
     const families = [...new Set([this.#request.family, ...ends.map(({ family }) => family)])];
     const pinger = await this.#openPinger(families);
     try {
-      const [underlay, talk, sizes, inner] = await Promise.all([
+      const [underlay, talk, sizes, inner, holders] = await Promise.all([
         Promise.all(ends.map((end) => this.#underlayEcho(pinger, end))),
         this.#talk(pinger),
         this.#sizes(pinger),
         this.#innerEcho(pinger),
+        this.#holders(ends),
       ]);
       const probes = [...underlay, ...talk.probes, ...inner, ...sizes.probes].filter(
         (probe) => probe !== undefined,
@@ -100,6 +104,8 @@ class PairRun {
         pathMtu: sizes.pathMtu,
         peerView: talk.peerView,
         peerSilence: talk.peerSilence,
+        answeredInstead: talk.answeredInstead,
+        holders,
         notes: this.#notes,
       };
     } finally {
@@ -114,6 +120,16 @@ class PairRun {
       const remote = underlayAddress(this.#peer, family)?.address;
       return local === undefined || remote === undefined ? [] : [{ family, local, remote }];
     });
+  }
+
+  async #holders(ends: NonNullable<PairProbeRequest['ends']>): Promise<PairProbeResult['holders']> {
+    const [self, peer] = [this.#self.name, this.#peer.name];
+    try {
+      return (await this.#options.askSegment?.({ self, peer, ends })) ?? [];
+    } catch (error) {
+      this.#notes.push(`nobody was asked who has the addresses: ${(error as Error).message}`);
+      return [];
+    }
   }
 
   #inner(): { readonly source: Address; readonly destination: Address } | undefined {
@@ -183,6 +199,7 @@ class PairRun {
     readonly probes: readonly ProbeEvidence[];
     readonly peerView: NodeView | null;
     readonly peerSilence: string | null;
+    readonly answeredInstead: string | null;
   }> {
     const { endpoint } = this.#options;
     const { peer } = this.#request;
@@ -223,6 +240,7 @@ class PairRun {
       probes: [...told, ...trains],
       peerView: known ? view : null,
       peerSilence: known ? null : view,
+      answeredInstead: control?.answeredInstead ?? null,
     };
   }
 

@@ -14,6 +14,7 @@ import type { PairProbeResult, Prober } from './pair-probe.js';
 import { type PairRequestQuestion, pairRequest } from './pair-request.js';
 import { PairViews } from './pair-view.js';
 import { createProber } from './prober.js';
+import { segmentOf } from './segment.js';
 
 export interface ProbeServiceOptions {
   readonly node: string;
@@ -70,6 +71,7 @@ export class ProbeService {
         return devices.find(({ name }) => name === route.device)?.mtu;
       },
       nextHop: nextHopIn(() => options.reading().kernel),
+      askSegment: segmentOf(() => options.reading().kernel),
       endpoint:
         this.#endpoint ??
         `${node} has no cluster key (${key.file}): it probes by itself and asks nobody; "selvage key generate" makes one`,

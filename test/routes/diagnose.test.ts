@@ -437,6 +437,27 @@ t.test('what only probes can tell', async (t) => {
     },
     { health: 'BROKEN', codes: ['duplicate-node-address'] },
   );
+  const asked = { device: 'eth0', address: '192.0.2.2', inUse: null };
+  const [mac, stranger] = ['02:00:00:00:00:01', '02:00:00:00:00:02'];
+  const none = { to: null, probes: [roundTrip('underlay', { answered: 0 })] };
+  await expect(
+    'two hosts answer for the address of the peer',
+    vxlan,
+    { ...none, holders: [{ ...asked, node: 'w', macs: [mac, stranger] }] },
+    { health: 'BROKEN', codes: ['duplicate-node-address', 'underlay-unreachable'] },
+  );
+  await expect(
+    'one host answers, and nobody says whether it is the peer',
+    vxlan,
+    { probes: fine, holders: [{ ...asked, node: 'w', macs: [mac] }], to: null },
+    { health: 'OK', codes: [] },
+  );
+  await expect(
+    'another host answers for an own address, and packets pass just now',
+    vxlan,
+    { probes: fine, holders: [{ ...asked, node: 'a', macs: [stranger] }] },
+    { health: 'DEGRADED', codes: ['duplicate-node-address'] },
+  );
 });
 
 t.test('what lies outside of what we make', (t) => outsideTroubles(t, { cluster, codesOf }));

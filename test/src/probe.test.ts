@@ -196,7 +196,8 @@ t.test('an endpoint', async (t) => {
       ['from the address of another node', c, question(), 'identity'],
       ['as a node that does not exist', a, question({ sender: 'x' }), 'identity'],
       ['as the node itself', a, question({ sender: 'b' }), 'identity'],
-      ['for another node', a, question({ receiver: 'c' }), 'identity'],
+      ['a view for another node', a, question({ type: 'view', receiver: 'c' }), 'identity'],
+      ['an echo for no node', stranger, question({ receiver: 'c' }), 'source'],
       ['with another key', a, question({ key: new Uint8Array(32).fill(2) }), 'tag'],
       ['with one bit changed', a, flipped(question({ bytes: 200 }), 100), 'tag'],
       ['with its tag cut to nothing', a, question().fill(0, datagramMinBytes - 16), 'tag'],
@@ -302,6 +303,36 @@ t.test('an endpoint', async (t) => {
       other.update({ ...cluster, nodes: { ...cluster.nodes, get: () => undefined } }),
     );
     t.notOk(other.listensOn(from), 'a node that is no longer in the file does not listen');
+  });
+
+  await t.test('tells who it is where an echo was meant for another', async (t) => {
+    // By this file the address of b is that of c.
+    const { nodes } = sketchCluster({
+      nodes: [
+        { name: 'a', at: '127.83.0.1/24', overlay: '127.84.1.0/24' },
+        { name: 'b', at: '127.83.0.7/24', overlay: '127.84.7.0/24' },
+        { name: 'c', at: '127.83.0.2/24', overlay: '127.84.2.0/24' },
+      ],
+    });
+    const other = new ProbeEndpoint({
+      self: 'a',
+      key,
+      nics: () => [],
+      viewOf: () => Promise.reject(new Error('none')),
+    });
+    t.teardown(() => other.close());
+    await other.update({ ...cluster, nodes });
+    const ask = (peer: string) =>
+      other.ask({
+        peer,
+        type: 'echo',
+        body: new Uint8Array(),
+        from: parseAddress('127.83.0.1'),
+        to: addressB,
+        bytes: datagramMinBytes,
+        timeoutMs: 5_000,
+      });
+    t.same(await ask('c'), { kind: 'other', node: 'b' });
   });
 
   await t.test('answers no more than its rate', async (t) => {

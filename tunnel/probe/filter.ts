@@ -11,13 +11,15 @@ import { endianness } from 'node:os';
 import type { Family } from '../../encap/address.js';
 import { type Prefix, firstAddress } from '../../encap/prefix.js';
 import { markBytes, sessionBytes } from '../../encap/probe/mark.js';
-import { etherType } from '../../encap/wire/protocol.js';
+import { etherType, ipProtocol } from '../../encap/wire/protocol.js';
+import { advertisementType } from '../../encap/wire/who-has.js';
 
 /** linux/bpf_common.h: class | size | mode, or class | operation | source. */
 const code = {
   loadLength: 0x80,
   loadWordAt: 0x20,
   loadHalfAt: 0x28,
+  loadByteAt: 0x30,
   loadWordBehindX: 0x40,
   subtract: 0x14,
   and: 0x54,
@@ -64,6 +66,26 @@ export function sessionFilter(session: Uint8Array): FilterProgram {
     );
   program.push({ code: code.return, operand: wholePacket });
   return assemble(program);
+}
+
+/** ARP, and neighbour advertisements: who has an address? */
+export function addressAnswerFilter(): FilterProgram {
+  const isByte = (offset: number, value: number): readonly Instruction[] => [
+    { code: code.loadByteAt, operand: networkHeader + offset },
+    { code: code.jumpIfEqual, operand: value, ifTrue: 1 },
+    { code: code.return, operand: 0 },
+  ];
+  return assemble([
+    { code: code.loadHalfAt, operand: protocolWord },
+    { code: code.jumpIfEqual, operand: etherType.arp, ifFalse: 1 },
+    { code: code.return, operand: wholePacket },
+    { code: code.jumpIfEqual, operand: etherType.ipv6, ifTrue: 1 },
+    { code: code.return, operand: 0 },
+    // Next header, and behind the IPv6 header the ICMP type.
+    ...isByte(6, ipProtocol.icmpv6),
+    ...isByte(40, advertisementType),
+    { code: code.return, operand: wholePacket },
+  ]);
 }
 
 /** Packets whose outermost IP header is from or to an address of these prefixes. */
