@@ -11,6 +11,7 @@ import { type Socket, createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { performance } from 'node:perf_hooks';
+import { runFirst } from './measuring.js';
 
 export type Family = 4 | 6;
 
@@ -166,7 +167,7 @@ async function open(request: Extract<SoakRequest, { verb: 'open' }>): Promise<ob
   sources = request.addresses;
   let bufferBytes = Infinity;
   for (const { family, address } of request.addresses) {
-    const socket = createSocket({ type: `udp${family}`, recvBufferSize: 4 * 1024 * 1024 });
+    const socket = createSocket({ type: `udp${family}`, recvBufferSize: 64 * 1024 * 1024 });
     socket.on('message', (message) => {
       if (message.length < headerBytes || message.readUInt16BE(0) !== magic) return;
       const peer = message.readUInt16BE(2);
@@ -287,4 +288,7 @@ function main(): void {
     .on('close', () => process.exit(0));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  runFirst();
+  main();
+}

@@ -8,6 +8,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runFirst } from './measuring.js';
 
 export interface StreamSummary {
   readonly received: number;
@@ -20,6 +21,7 @@ export interface StreamSummary {
 /** Without a packet for so long, none is still on its way. */
 const silenceMs = 2_000;
 
+runFirst();
 const [, , role, ...rest] = process.argv;
 
 function receive(port: number): void {

@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runFirst } from './measuring.js';
 
 export type StreamFamily = 4 | 6;
 
@@ -220,6 +221,7 @@ async function run(): Promise<void> {
   const receivers = { 4: new Receiver(4), 6: new Receiver(6) };
   const senders = { 4: new Sender(4), 6: new Sender(6) };
   let transfer: Transfer | undefined;
+  runFirst();
   const bytesPerSecond = Number(process.argv[2]);
   const server = createServer((socket) => (transfer = new Transfer(socket, bytesPerSecond)));
 
