@@ -122,7 +122,8 @@ export function filterStages({ pair, input }: ViewParts): readonly StageReport[]
 function foreignStage(rule: ForeignRule, pair: ViewParts['pair']): StageReport {
   return stageReport({
     stage: 'foreign-filter',
-    direction: rule.kind === 'drops-tunnel' ? pair.receiving : 'both',
+    direction:
+      rule.kind !== 'drops-tunnel' ? 'both' : rule.way === 'out' ? pair.sending : pair.receiving,
     state: rule.certain ? 'foreign' : 'unknown',
     key: `filter ${rule.table} ${rule.chain}: ${rule.rule} (${rule.hits})`,
     desired: rule.remedy,

@@ -3,7 +3,11 @@
  * break the tunnels, and does the printed remedy mend it? No packets; the walk is ours.
  */
 import t from 'tap';
-import { type ForeignRule, findForeignRules } from '../../tunnel/guard/foreign-rules.js';
+import {
+  type ForeignRule,
+  findForeignRules,
+  judgeRulesets,
+} from '../../tunnel/guard/foreign-rules.js';
 import { IptablesGuard } from '../../tunnel/guard/iptables.js';
 import { nftSyntax } from '../../tunnel/guard/nft-syntax.js';
 import { NftablesGuard } from '../../tunnel/guard/nftables.js';
@@ -77,6 +81,107 @@ await t.test('an input chain with policy drop and no accept for us', async (t) =
     'nft insert rule inet filter input iifname "eth0" udp dport 4789 accept',
   );
   t.same(await mend(found), []);
+});
+
+await t.test('drops before the input chain, and on the way out', async (t) => {
+  run(['ip', '-n', netns, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far']);
+  load(
+    'nft -f -',
+    `table netdev edge {
+      chain in { type filter hook ingress device "eth0" priority 0; policy accept;
+        udp dport 4789 drop
+      }
+    }
+    table ip early { chain pre { type filter hook prerouting priority -300; policy accept;
+      ip protocol 4 drop
+    }
+    }
+    table inet late { chain out { type filter hook output priority 0; policy accept;
+      oifname "eth0" meta l4proto 41 reject
+    }
+    }`,
+  );
+  const found = await find();
+  t.same(brief(found), [
+    'drops-tunnel inet late out',
+    'drops-tunnel ip early pre',
+    'drops-tunnel netdev edge in (maybe)',
+  ]);
+  t.same(hits(found), [
+    'IP in IP (protocol 4) over IPv4 on prerouting',
+    'IP in IP (protocol 41) over IPv4 on output',
+    'IP in IP (protocol 41) over IPv6 on output',
+    'VXLAN (UDP 4789) over IPv4 on ingress',
+    'VXLAN (UDP 4789) over IPv6 on ingress',
+  ]);
+  t.same([...new Set(found.map(({ table, way }) => `${table} ${way}`))].sort(), [
+    'inet late out',
+    'ip early in',
+    'netdev edge in',
+  ]);
+  t.same(await mend(found), []);
+  const base = { type: 'filter', hook: 'ingress', policy: 'drop', dev: 'eth7' };
+  const chain = { chain: { family: 'netdev', table: 'e', name: 'c', ...base } };
+  const nft = JSON.stringify({ nftables: [{ table: { family: 'netdev', name: 'e' } }, chain] });
+  t.same(judgeRulesets(labSpec, { nft }), [], 'a chain of another device is no matter');
+});
+
+for (const tool of ['iptables-nft', 'iptables-legacy'] as const)
+  await t.test(`raw PREROUTING and OUTPUT, by ${tool}`, async (t) => {
+    const name = tool === 'iptables-nft' ? 'iptables' : tool;
+    load(
+      `${tool}-restore`,
+      `*raw
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A PREROUTING -p udp -m udp --dport 4789 -j DROP
+-A OUTPUT -o eth0 -p 4 -j DROP
+COMMIT
+`,
+    );
+    const found = await find();
+    t.same(brief(found), [
+      `drops-tunnel ${name} raw OUTPUT`,
+      `drops-tunnel ${name} raw PREROUTING`,
+    ]);
+    t.same(await mend(found), []);
+  });
+
+await t.test('what container engines and cluster agents usually load is no matter', async (t) => {
+  load(
+    'iptables-nft-restore',
+    `*raw
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP
+COMMIT
+*mangle
+:PREROUTING ACCEPT [0:0]
+:KUBE-KUBELET-CANARY - [0:0]
+-A PREROUTING -m rpfilter --invert -j DROP
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:KUBE-FIREWALL - [0:0]
+:KUBE-FORWARD - [0:0]
+:DOCKER-USER - [0:0]
+-A INPUT -j KUBE-FIREWALL
+-A OUTPUT -j KUBE-FIREWALL
+-A FORWARD -j KUBE-FORWARD
+-A FORWARD -j DOCKER-USER
+-A FORWARD -o docker0 -j DROP
+-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
+-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
+-A DOCKER-USER -j RETURN
+COMMIT
+`,
+  );
+  t.same(
+    (await find()).filter(({ certain }) => certain),
+    [],
+  );
 });
 
 await t.test('the same with room for us is left in peace', async (t) => {

@@ -9,7 +9,7 @@ export type Truth = 'yes' | 'no' | 'maybe';
 
 /** A packet of a new connection, as the filter would see it. */
 export interface ImaginedPacket {
-  readonly hook: 'input' | 'forward' | 'postrouting';
+  readonly hook: 'ingress' | 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
   readonly family: Family;
   readonly source: Address;
   readonly destination: Address;
@@ -39,7 +39,13 @@ export interface FilterRule {
 export interface FilterChain {
   readonly name: string;
   readonly base:
-    | { readonly hook: string; readonly type: string; readonly policy: 'accept' | 'drop' }
+    | {
+        readonly hook: string;
+        readonly type: string;
+        readonly policy: 'accept' | 'drop';
+        /** Of a chain on ingress: it sees these alone. */
+        readonly devices?: readonly string[];
+      }
     | undefined;
   readonly rules: readonly FilterRule[];
 }

@@ -136,11 +136,14 @@ function optionTruth(
     case '--tcp-flags':
       return 'no';
     case '--dst-type':
-      return anyOf((one) => truth(one === (packet.hook === 'input' ? 'LOCAL' : 'UNICAST')));
+      return anyOf((one) => truth(one === (arrives.has(packet.hook) ? 'LOCAL' : 'UNICAST')));
     default:
       return 'maybe';
   }
 }
+
+/** Where what is imagined is for this node itself. */
+const arrives: ReadonlySet<ImaginedPacket['hook']> = new Set(['ingress', 'prerouting', 'input']);
 
 function addressTruth(address: ImaginedPacket['source'], text: string): Truth {
   const parsed = tryParseInterfaceAddress(text);

@@ -52,7 +52,8 @@ export function parseNftRuleset(text: string): readonly FilterTable[] {
 function baseOf(chain: Json): FilterChain['base'] {
   if (chain['hook'] === undefined) return undefined;
   const policy = chain['policy'] === 'drop' ? 'drop' : 'accept';
-  return { hook: chain['hook'] as string, type: chain['type'] as string, policy };
+  const base = { hook: chain['hook'] as string, type: chain['type'] as string, policy } as const;
+  return chain['dev'] === undefined ? base : { ...base, devices: list(chain['dev']).map(String) };
 }
 
 function ruleOf(rule: Json, sets: Sets): FilterRule {

@@ -3,14 +3,20 @@
  * in another, and a masquerade hides the overlay source that the peer's guard expects: both look
  * like a dead tunnel, so the rule is named together with the command that makes room for us.
  *
- * Imagined packets are walked through what the kernel holds: tunnel packets in, overlay packets
- * through, overlay to overlay out. Best effort: what a rule hangs on that cannot be judged from
+ * Imagined packets are walked through what the kernel holds: tunnel packets in (from ingress on) and
+ * out, overlay packets through, overlay to overlay out. Best effort: what a rule hangs on that cannot be judged from
  * here makes a finding uncertain, and never silent.
  */
 import { type Address, type Family, offsetAddress } from '../../encap/address.js';
 import { type Prefix, firstAddress, prefixCovers } from '../../encap/prefix.js';
-import { guardFacts, ofFamily } from './facts.js';
-import { type DeviceGuess, type FilterTable, type ImaginedPacket, fateOf } from './filter-model.js';
+import { type GuardFacts, guardFacts, ofFamily } from './facts.js';
+import {
+  type DeviceGuess,
+  type FilterChain,
+  type FilterTable,
+  type ImaginedPacket,
+  fateOf,
+} from './filter-model.js';
 import { parseForeignIptables } from './foreign-iptables.js';
 import { parseNftRuleset } from './foreign-nft.js';
 import type { GuardSpec } from './guard.js';
@@ -27,6 +33,8 @@ export interface ForeignRule {
   readonly chain: string;
   /** The rule, or the chain's policy. */
   readonly rule: string;
+  /** Of tunnel packets: those that arrive, or those that leave. */
+  readonly way?: 'in' | 'out';
   /** What of ours it hits. */
   readonly hits: string;
   /** The exact command that makes room for it. */
@@ -54,7 +62,7 @@ export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly For
     for (const { packet, blocked } of imagined(spec)) {
       if (!covers(table, packet.family)) continue;
       for (const base of table.chains.values()) {
-        if (base.base?.hook !== packet.hook) continue;
+        if (base.base?.hook !== packet.hook || !sees(base, packet)) continue;
         if ((base.base.type === 'nat') !== (packet.hook === 'postrouting')) continue;
         const fate = fateOf(packet, { table, base });
         if (fate.kind !== (packet.hook === 'postrouting' ? 'masquerade' : 'drop')) continue;
@@ -68,9 +76,10 @@ export function judgeRulesets(spec: GuardSpec, rulesets: Rulesets): readonly For
           table: name,
           chain: fate.chain,
           rule,
+          ...(blocked.kind === 'drops-tunnel' ? { way: blocked.way } : {}),
           hits: blocked.what,
           remedy: remedyFor(blocked, { table, base: base.name }),
-          certain: fate.certain,
+          certain: fate.certain && seesSurely(base),
         });
       }
     }
@@ -107,8 +116,22 @@ function tablesOf({ nft, iptables }: Rulesets): readonly FilterTable[] {
   ];
 }
 
+/** Some releases of nft leave out which device a chain on ingress belongs to. */
+function seesSurely({ base }: FilterChain): boolean {
+  return base?.hook !== 'ingress' || base.devices !== undefined;
+}
+
+/** A chain on ingress belongs to a device. */
+function sees({ base }: FilterChain, { inDevice }: ImaginedPacket): boolean {
+  return base?.devices?.some((name) => name === inDevice) ?? true;
+}
+
 function covers(table: FilterTable, family: Family): boolean {
-  return table.family === 'inet' || table.family === (family === 4 ? 'ip' : 'ip6');
+  return (
+    table.family === 'inet' ||
+    table.family === 'netdev' ||
+    table.family === (family === 4 ? 'ip' : 'ip6')
+  );
 }
 
 /** Peers whose packets are imagined: the rules of others rarely know single peers of ours. */
@@ -120,39 +143,9 @@ function* imagined(spec: GuardSpec): Generator<{ packet: ImaginedPacket; blocked
   for (const family of [4, 6] as const) {
     const local = ofFamily(facts.local, family)[0];
     const sender = ofFamily(facts.outers, family)[0];
-    for (const nic of facts.nics) {
-      if (local === undefined || sender === undefined) break;
-      const input = {
-        hook: 'input',
-        family,
-        source: sender,
-        destination: local,
-        inDevice: nic,
-        outDevice: workload,
-      } as const;
-      for (const port of facts.ports) {
-        const blocked = {
-          kind: 'drops-tunnel',
-          what: `VXLAN (UDP ${port}) over IPv${family}`,
-          nic,
-          family,
-          protocol: 17,
-          port,
-        } as const;
-        yield { packet: { ...input, protocol: 17, destinationPort: port }, blocked };
-      }
-      for (const protocol of [4, 41] as const) {
-        const what = `IP in IP (protocol ${protocol}) over IPv${family}`;
-        const blocked = {
-          kind: 'drops-tunnel',
-          what,
-          nic,
-          family,
-          protocol,
-          port: undefined,
-        } as const;
-        yield { packet: { ...input, protocol, destinationPort: undefined }, blocked };
-      }
+    if (local !== undefined && sender !== undefined) {
+      const ends = { family, local, peer: sender };
+      for (const nic of facts.nics) yield* tunnelPackets(facts, { ...ends, nic, workload });
     }
     const pools = ofFamily(facts.pools, family);
     const inside = (prefix: Prefix): boolean => pools.some((pool) => prefixCovers(pool, prefix));
@@ -191,6 +184,55 @@ function* imagined(spec: GuardSpec): Generator<{ packet: ImaginedPacket; blocked
       }
     }
   }
+}
+
+/** Where rules meet what arrives for this node, and what it sends; in the order of the packet. */
+const tunnelHooks = [
+  { hook: 'ingress', way: 'in' },
+  { hook: 'prerouting', way: 'in' },
+  { hook: 'input', way: 'in' },
+  { hook: 'output', way: 'out' },
+] as const;
+
+/** Tunnel packets of the peer to this node, and of this node to the peer. */
+function* tunnelPackets(
+  facts: GuardFacts,
+  of: {
+    readonly family: Family;
+    readonly local: Address;
+    readonly peer: Address;
+    readonly nic: string;
+    readonly workload: DeviceGuess;
+  },
+): Generator<{ packet: ImaginedPacket; blocked: Blocked }> {
+  const { family, local, peer, nic, workload } = of;
+  const kinds = [
+    ...facts.ports.map((port) => ({ what: `VXLAN (UDP ${port})`, protocol: 17, port })),
+    ...([4, 41] as const).map((protocol) => ({
+      what: `IP in IP (protocol ${protocol})`,
+      protocol,
+      port: undefined,
+    })),
+  ];
+  for (const { what, protocol, port } of kinds)
+    for (const { hook, way } of tunnelHooks) {
+      const ends =
+        way === 'in'
+          ? { source: peer, destination: local, inDevice: nic, outDevice: workload }
+          : { source: local, destination: peer, inDevice: 'none', outDevice: nic };
+      yield {
+        packet: { hook, family, protocol, destinationPort: port, ...ends },
+        blocked: {
+          kind: 'drops-tunnel',
+          what: `${what} over IPv${family}${hook === 'input' ? '' : ` on ${hook}`}`,
+          nic,
+          way,
+          family,
+          protocol,
+          port,
+        },
+      };
+    }
 }
 
 /** An address that a workload of the prefix could have. */

@@ -8,6 +8,8 @@ export type Blocked =
       readonly kind: 'drops-tunnel';
       readonly what: string;
       readonly nic: string;
+      /** On its way into this node or out of it. */
+      readonly way: 'in' | 'out';
       readonly family: Family;
       readonly protocol: number;
       /** UDP port; undefined for IP in IP. */
@@ -26,7 +28,8 @@ export function remedyFor(
 ): string {
   // Managers of rules would undo what is put in behind their back.
   const managed = manager(table);
-  if (blocked.kind === 'drops-tunnel' && managed === 'firewalld') {
+  const arrives = blocked.kind === 'drops-tunnel' && blocked.way === 'in';
+  if (arrives && managed === 'firewalld') {
     const what =
       blocked.port === undefined
         ? `--add-protocol=${blocked.protocol}`
@@ -34,7 +37,7 @@ export function remedyFor(
     return `firewall-cmd --permanent ${what} && firewall-cmd --reload`;
   }
   if (blocked.kind === 'drops-tunnel' && managed === 'ufw' && blocked.port !== undefined)
-    return `ufw allow in on ${blocked.nic} to any port ${blocked.port} proto udp`;
+    return `ufw allow ${blocked.way} on ${blocked.nic} to any port ${blocked.port} proto udp`;
   return table.tool === 'nft'
     ? `nft insert rule ${table.family} ${table.name} ${base} ${nftMatch(blocked)} accept`
     : iptablesCommands(blocked, { table, base });
@@ -49,7 +52,7 @@ function nftMatch(blocked: Blocked): string {
   if (blocked.kind === 'drops-tunnel') {
     const what =
       blocked.port === undefined ? `meta l4proto ${blocked.protocol}` : `udp dport ${blocked.port}`;
-    return `iifname "${blocked.nic}" ${what}`;
+    return `${blocked.way === 'in' ? 'iifname' : 'oifname'} "${blocked.nic}" ${what}`;
   }
   const word = blocked.family === 4 ? 'ip' : 'ip6';
   const pools = `{ ${blocked.pools.map(({ text }) => text).join(', ')} }`;
@@ -64,7 +67,7 @@ function iptablesCommands(
   if (blocked.kind === 'drops-tunnel') {
     const what =
       blocked.port === undefined ? `-p ${blocked.protocol}` : `-p udp --dport ${blocked.port}`;
-    return `${insert} -i ${blocked.nic} ${what} -j ACCEPT`;
+    return `${insert} ${blocked.way === 'in' ? '-i' : '-o'} ${blocked.nic} ${what} -j ACCEPT`;
   }
   const pools = blocked.pools.map(({ text }) => text).join(',');
   return `${insert} -s ${pools} -d ${pools} -j ACCEPT`;
