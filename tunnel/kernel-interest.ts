@@ -4,7 +4,6 @@
  */
 import type { Address } from '../encap/address.js';
 import type { Prefix } from '../encap/prefix.js';
-import { prefixContains, prefixCovers } from '../encap/prefix.js';
 
 export interface KernelInterest {
   /** Routes to these, in any table; on VXLAN devices the neighbours that have one of them. */
@@ -17,19 +16,3 @@ export interface KernelInterest {
 
 /** An entry for frames whose MAC nobody knows. */
 export const everyMac = '00:00:00:00:00:00';
-
-export function concernsRoute(interest: KernelInterest, prefix: Prefix): boolean {
-  return (
-    interest.addresses.some(
-      (address) => address.family === prefix.family && prefixContains(prefix, address),
-    ) || interest.within.some((outer) => prefixCovers(outer, prefix))
-  );
-}
-
-export function concernsNeighbour(interest: KernelInterest, address: Address): boolean {
-  return interest.addresses.some(({ text }) => text === address.text);
-}
-
-export function concernsMac(interest: KernelInterest, mac: string): boolean {
-  return mac === everyMac || interest.macs.includes(mac);
-}

@@ -19,11 +19,26 @@ export const everything: MessageFilter = () => true;
 
 export function routeFilter(interest: KernelInterest | undefined): MessageFilter {
   if (interest === undefined) return everything;
+  // Most routes are IPv4's, and as numbers they are compared at once.
+  const numbers = interest.addresses.flatMap(({ family, bytes }) =>
+    family === 4 ? [readU32be(bytes, 0)] : [],
+  );
+  const outers = interest.within.flatMap(({ family, bytes, length }) =>
+    family === 4 ? [{ number: readU32be(bytes, 0), length }] : [],
+  );
+  const concernsV4 = (number: number, length: number): boolean => {
+    for (const wanted of numbers) if (sameStart(wanted ^ number, length)) return true;
+    for (const outer of outers)
+      if (length >= outer.length && sameStart(outer.number ^ number, outer.length)) return true;
+    return false;
+  };
   return ({ bytes, start, end }) => {
     const family = bytes[start] === AF.INET ? 4 : 6;
     const length = bytes[start + 1]!;
-    const at = length === 0 ? 0 : dataOf(bytes, { start, end, type: RTA.DST });
-    if (at === undefined) return true;
+    const at = dataOf(bytes, { start, end, type: RTA.DST });
+    // A default route has no destination, and leads to everything.
+    if (at === undefined || length === 0) return true;
+    if (family === 4) return concernsV4(readU32be(bytes, at), length);
     const same = (other: Uint8Array, bits: number): boolean => sameBits(bytes, at, { other, bits });
     return (
       interest.addresses.some(
@@ -62,6 +77,15 @@ export function forwardingFilter(interest: KernelInterest | undefined): MessageF
     const at = dataOf(bytes, { start, end, type: NDA.LLADDR });
     return at === undefined || wanted.some((other) => sameBits(bytes, at, { other, bits: 48 }));
   };
+}
+
+function readU32be(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
+/** Are the first `length` of 32 bits zero? */
+function sameStart(difference: number, length: number): boolean {
+  return length === 0 || difference >>> (32 - length) === 0;
 }
 
 /** Where an attribute's bytes begin. */
