@@ -107,11 +107,12 @@ function innerAnswers({ probes }: Evidence): boolean {
 }
 
 /** Looked for, and neither an echo nor a packet that arrives. */
-function innerLost({ probes }: Evidence): boolean {
+function innerLost(evidence: Evidence): boolean {
+  const { probes } = evidence;
   const inner = probes.filter(({ layer }) => layer === 'inner');
   return (
     inner.length > 0 &&
-    inner.every(({ answered }) => answered === 0) &&
+    inner.every((probe) => probe.answered === 0 && !mayBeChance(evidence, probe)) &&
     !probes.some((probe) => probe.layer === 'tunnel' && probe.path === 'routed' && arrived(probe))
   );
 }

@@ -9,6 +9,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { agentRequest } from '../../src/agent/client.js';
 import type { StatusReport } from '../../src/agent/status.js';
+import type { ExplainReport } from '../../routes/explain-report.js';
 import { loadClusterFile } from '../../src/config/index.js';
 import { type Lab, clearFaults, injectFault, labDown, labUp } from '../../src/lab/commands.js';
 import { command } from '../../src/lab/shell.js';
@@ -95,6 +96,16 @@ t.test(
         const argv = ['ping', '-c', '3', '-i', '0.2', '-W', '1', workload[0]!.address.text];
         t.match(await command(argv, { namespace: workloadNamespace }), '3 received');
         t.match(await findings('one'), [{ way: 'ipip', acted: true }]);
+        for (const [from, to, direction] of [
+          ['one', 'two', 'there'],
+          ['two', 'one', 'back'],
+        ] as const) {
+          const path = `/v1/explain?destination=${to}&probe=5`;
+          const { findings, verdict } = (await ask(from, 'GET', path)) as ExplainReport;
+          t.match(verdict, { health: 'DEGRADED', code: 'probe-avoids' }, `${from} to ${to}`);
+          t.match(findings[0], { direction, text: /from one to two is lost and avoided/ });
+          t.match(findings.at(-1), { code: 'asymmetric-modes', severity: 'contributing' });
+        }
         const reports = await Promise.all(
           ['one', 'two'].map((node) => ask(node, 'GET', '/v1/status')),
         );

@@ -29,9 +29,9 @@ export interface FaultCase {
 type Health = FaultCase['health'];
 
 const vxlan = { from: 'rack-1', to: 'az-1' } as const;
-const vxlan2 = { from: 'az-2', to: 'rack-3' } as const;
+const vxlan2 = { from: 'az-2', to: 'rack-5' } as const;
 const ipip = { from: 'rack-2', to: 'far-1' } as const;
-const native = { from: 'rack-2', to: 'rack-3' } as const;
+const native = { from: 'rack-3', to: 'rack-4' } as const;
 
 const one = (
   fault: string,
@@ -82,28 +82,28 @@ export const singleFaults: readonly FaultCase[] = [
   ...atBoth('stale-fdb', vxlan2, 'fdb-wrong', 'BROKEN'),
   ...atBoth('stale-neighbour', vxlan, 'neighbour-wrong', 'BROKEN'),
   ...atBoth('device-down', vxlan2, 'device-down', 'BROKEN'),
-  ...atBoth('device-down', ipip, 'device-down', 'BROKEN'),
+  one('device-down', ipip, 'device-down', 'BROKEN', { at: 'to' }),
   ...atBoth('device-missing', vxlan, 'device-missing', 'BROKEN'),
   ...atBoth('device-without-address', vxlan2, 'tunnel-address-missing', 'BROKEN'),
-  ...atBoth('device-without-address', ipip, 'tunnel-address-missing', 'BROKEN'),
+  one('device-without-address', ipip, 'tunnel-address-missing', 'BROKEN', { at: 'from' }),
   ...atBoth('device-mtu', vxlan, 'device-differs', 'DEGRADED'),
   ...atBoth('route-missing', vxlan2, 'route-missing', 'BROKEN'),
-  ...atBoth('route-missing', ipip, 'route-missing', 'BROKEN'),
+  one('route-missing', ipip, 'route-missing', 'BROKEN', { at: 'to' }),
   ...atBoth('route-missing', native, 'route-missing', 'BROKEN'),
   ...atBoth('forwarding-off', vxlan, 'forwarding-off', 'BROKEN'),
   ...atBoth('reverse-path-strict', vxlan2, 'reverse-path-strict', 'DEGRADED'),
   ...atBoth('guard-misses-node', vxlan, 'guard-differs', 'BROKEN'),
-  ...atBoth('guard-misses-node', ipip, 'guard-differs', 'BROKEN'),
+  one('guard-misses-node', ipip, 'guard-differs', 'BROKEN', { at: 'to' }),
   ...atBoth('guard-missing', vxlan2, 'guard-differs', 'DEGRADED'),
   ...atBoth('nic-mtu', vxlan, 'nic-mtu-small', 'DEGRADED'),
-  ...atBoth('nic-mtu', native, 'nic-mtu-small', 'DEGRADED'),
+  one('nic-mtu', native, 'nic-mtu-small', 'DEGRADED', { at: 'from' }),
   // What somebody else put there.
   ...atBoth('foreign-route', vxlan, 'route-shadowed', 'BROKEN'),
   ...atBoth('foreign-rule', vxlan2, 'policy-rule-diverts', 'BROKEN'),
-  ...atBoth('foreign-rule', native, 'policy-rule-diverts', 'BROKEN'),
+  one('foreign-rule', native, 'policy-rule-diverts', 'BROKEN', { at: 'to' }),
   ...atBoth('foreign-firewall', vxlan, 'filter-drops-tunnel', 'BROKEN'),
   ...atBoth('foreign-firewall', ipip, 'filter-drops-tunnel', 'BROKEN'),
-  ...atBoth('foreign-firewall', native, 'filter-drops-overlay', 'BROKEN'),
+  one('foreign-firewall', native, 'filter-drops-overlay', 'BROKEN', { at: 'to' }),
   ...atBoth('foreign-forward-drop', vxlan2, 'filter-drops-overlay', 'BROKEN'),
   ...atBoth('foreign-masquerade', vxlan, 'masquerade-hits-overlay', 'DEGRADED'),
   ...[vxlan2, ipip].flatMap((pair) => [
@@ -211,7 +211,7 @@ export const combinedFaults: readonly FaultCase[] = [
     ['lost-on-the-way', 'peer-agent-not-running'],
     {
       health: 'UNDETERMINED',
-      says: /or underlay-drops-vxlan: on rack-3:/,
+      says: /or underlay-drops-vxlan: on rack-5:/,
     },
   ),
   two(vxlan, [at('to', 'agent-hung'), 'loss'], ['underlay-lossy', 'peer-agent-silent'], {

@@ -2,9 +2,9 @@
  * Every fault of the lab, told by `route-explain --probe` in its first three lines; pairs of
  * faults; and nothing where nothing is wrong. All three modes are in use:
  *
- *     rack-1 rack-2 rack-3 ── native among themselves ── row
- *        │      └────── IPIP (userspace process) ──────── far-1
- *        └───────────── VXLAN, link of 1446 ───────────── az-1 az-2
+ *     rack-1 … rack-5 ── native among themselves
+ *          ├─────────── IPIP (userspace process) ─── far-1
+ *          └─────────── VXLAN, link of 1446 ──────── az-1 az-2
  *
  * Cases whose nodes do not meet are tried at the same time.
  */
@@ -61,6 +61,8 @@ nodes:
   - { name: rack-1, address: 192.168.10.11/24, overlay: [10.64.1.0/24, 'fd64:0:0:1::/64'] }
   - { name: rack-2, address: 192.168.10.12/24, overlay: [10.64.2.0/24, 'fd64:0:0:2::/64'] }
   - { name: rack-3, address: 192.168.10.13/24, overlay: [10.64.3.0/24, 'fd64:0:0:3::/64'] }
+  - { name: rack-4, address: 192.168.10.14/24, overlay: [10.64.7.0/24, 'fd64:0:0:7::/64'] }
+  - { name: rack-5, address: 192.168.10.15/24, overlay: [10.64.8.0/24, 'fd64:0:0:8::/64'] }
   - { name: far-1, address: 192.168.20.11/24, overlay: [10.64.4.0/24, 'fd64:0:0:4::/64'] }
   - { name: az-1, address: 172.31.16.11/20, overlay: [10.64.5.0/24, 'fd64:0:0:5::/64'] }
   - { name: az-2, address: 172.31.16.12/20, overlay: [10.64.6.0/24, 'fd64:0:0:6::/64'] }
@@ -80,6 +82,7 @@ interface Told {
   readonly ms: number;
 }
 
+t.setTimeout(290_000);
 t.test(
   'faults of a cluster, and what is said of them',
   { skip: skipReason('netns', 'nft', 'kernel-vxlan'), timeout: 300_000 },
@@ -148,16 +151,18 @@ t.test(
     };
 
     const healthy = async (t: Test): Promise<void> => {
-      const some = ['rack-1', 'rack-2', 'far-1', 'az-1'];
-      const questions = some.flatMap((from) =>
-        some
-          .filter((to) => to !== from)
-          .flatMap((to) =>
-            cluster.nodes
-              .get(to)!
-              .overlay.map((prefix) => [firstAddress(prefix).text, from] as const),
-          ),
-      );
+      const pairs = [
+        ['rack-1', 'az-1'],
+        ['rack-2', 'far-1'],
+        ['rack-3', 'rack-4'],
+      ] as const;
+      const questions = pairs
+        .flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+        .flatMap(([from, to]) =>
+          cluster.nodes
+            .get(to)!
+            .overlay.map((prefix) => [firstAddress(prefix).text, from] as const),
+        );
       const seen = new Set<string>();
       for (let i = 0; i < questions.length; i += atATime)
         await Promise.all(
@@ -188,37 +193,23 @@ t.test(
 
     await t.test('two faults', patient, (t) => tryAll(t, combinedFaults));
 
-    await t.test(
-      'rules that hold for one direction, and nodes that have other rules',
-      async (t) => {
-        const reload = (nodes: readonly string[]) =>
-          Promise.all(
-            nodes.map((node) =>
-              agentRequest({
-                socket: lab().files.get(node)!.agentSocket,
-                method: 'POST',
-                path: '/v1/reload',
-              }),
-            ),
-          );
-        writeFileSync(file, clusterText('from: { zone: rack }, to: { zone: far }'));
-        await reload(['rack-2']);
-        const pair = { from: 'rack-2', to: 'far-1', faults: [] } as const;
-        const apart = { ...pair, codes: ['config-differs'], health: 'DEGRADED' } as const;
-        judge(
-          t,
-          { ...apart, title: 'one node has another file' },
-          await explain('far-1', 'rack-2'),
+    await t.test('a rule that holds for one direction only', async (t) => {
+      const reload = (nodes: readonly string[]) =>
+        Promise.all(
+          nodes.map((node) =>
+            agentRequest({
+              socket: lab().files.get(node)!.agentSocket,
+              method: 'POST',
+              path: '/v1/reload',
+            }),
+          ),
         );
-        await reload(['far-1']);
-        const oneWay = { ...pair, codes: ['asymmetric-modes'], health: 'DEGRADED' } as const;
-        judge(
-          t,
-          { ...oneWay, title: 'a rule for one direction' },
-          await explain('far-1', 'rack-2'),
-        );
-      },
-    );
+      writeFileSync(file, clusterText('from: { zone: rack }, to: { zone: far }'));
+      await reload(['rack-2', 'far-1']);
+      const pair = { from: 'rack-2', to: 'far-1', faults: [] } as const;
+      const oneWay = { ...pair, codes: ['asymmetric-modes'], health: 'DEGRADED' } as const;
+      judge(t, { ...oneWay, title: 'a rule for one direction' }, await explain('far-1', 'rack-2'));
+    });
   },
 );
 

@@ -110,9 +110,9 @@ export const underlayFaults: readonly Fault[] = [
   },
   {
     name: 'loss',
-    summary: 'the network loses every second packet, one way',
+    summary: 'the network loses one packet in three, one way',
     kind: 'underlay',
-    steps: (site) => dropping(site, 'ether type ip numgen inc mod 2 == 0'),
+    steps: (site) => dropping(site, 'ether type ip numgen random mod 3 == 0'),
   },
   {
     name: 'icmp-filtered',
