@@ -405,7 +405,16 @@ t.test('completion for bash', async (t) => {
     return out.split('\n').filter((word) => word !== '');
   };
   t.same(await complete('rou'), ['route-explain']);
-  t.same(await complete('lab', ''), ['up', 'run', 'down', 'exec', 'explain', 'fault', 'matrix', 'list']);
+  t.same(await complete('lab', ''), [
+    'up',
+    'run',
+    'down',
+    'exec',
+    'explain',
+    'fault',
+    'matrix',
+    'list',
+  ]);
   t.same(await complete('lab', 'up', '--re'), ['--replace']);
   t.same(await complete('validate', '-o', ''), ['table', 'json', 'yaml']);
   t.same(await complete('explain', '--conf'), ['--config']);
