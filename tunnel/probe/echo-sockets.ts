@@ -9,7 +9,12 @@
 import type { Address, Family } from '../../encap/address.js';
 import { type IcmpNews, decodeIcmpNews } from '../../encap/probe/echo.js';
 import { ipProtocol } from '../../encap/wire/protocol.js';
-import { type SendFailure, openRawReceiver, openRawSender } from '../raw-packets.js';
+import {
+  type RawSender,
+  type SendFailure,
+  openRawReceiver,
+  openRawSender,
+} from '../raw-packets.js';
 
 const bufferBytes = 1024 * 1024;
 
@@ -35,15 +40,11 @@ export async function openEchoSockets(options: {
   readonly onNews: (news: IcmpNews) => void;
 }): Promise<EchoSockets> {
   const { family, onNews } = options;
-  const waiting = new Set<(failure: SendFailure) => void>();
-  const common = {
-    family,
-    bufferBytes,
-    // Who waits for an answer will wait in vain, and report that.
-    broken: () => undefined,
-  };
+  const common = { family, bufferBytes };
   const receiver = await openRawReceiver({
     ...common,
+    // Who waits for an answer will wait in vain, and report that.
+    broken: () => undefined,
     protocol: family === 4 ? ipProtocol.icmp : ipProtocol.icmpv6,
     receive(packet) {
       // IPv4 comes with its header, IPv6 without (RFC 3542 section 3).
@@ -54,26 +55,102 @@ export async function openEchoSockets(options: {
   });
   if (family === 4) receiver.setOption(SOL_RAW, ICMP_FILTER, blocking(wantedIcmp, 1));
   else receiver.setOption(SOL_ICMPV6, ICMPV6_FILTER, blocking(wantedIcmpv6, 8));
+  const sender = new LastingSender((broken) =>
+    openRawSender({ ...common, limit: 'device', broken }),
+  );
   try {
-    const sender = await openRawSender({ ...common, limit: 'device' });
-    return {
-      send: (packet, destination) =>
-        new Promise((resolve) => {
-          waiting.add(resolve);
-          sender.send(packet, destination.text, (failure) => {
-            waiting.delete(resolve);
-            resolve(failure);
-          });
-        }),
-      close() {
-        sender.close();
-        receiver.close();
-        for (const resolve of waiting) resolve('failed');
-      },
-    };
+    await sender.open();
   } catch (error) {
     receiver.close();
     throw error;
+  }
+  return {
+    send: (packet, destination) => sender.send(packet, destination.text),
+    close() {
+      sender.close();
+      receiver.close();
+    },
+  };
+}
+
+interface Waiting {
+  readonly packet: Uint8Array;
+  readonly destination: string;
+  readonly settle: (failure: SendFailure | undefined) => void;
+  /** Given to so many sockets. */
+  tries: number;
+}
+
+/** Longer than this no packet waits for the kernel: the socket is no use any more. */
+const patienceMs = 1_000;
+const triesMax = 3;
+
+/**
+ * A raw socket can break for good, or be collected as garbage while nothing but what waits for it
+ * refers to it, and what waits would wait for ever. A timer for each packet holds on to all of that; when
+ * it runs, the socket is exchanged for a new one, and what waits is given to that.
+ */
+class LastingSender {
+  readonly #openSender: (broken: () => void) => Promise<RawSender>;
+  readonly #waiting = new Set<Waiting>();
+  #sender: RawSender | undefined;
+  #closed = false;
+
+  constructor(openSender: (broken: () => void) => Promise<RawSender>) {
+    this.#openSender = openSender;
+  }
+
+  async open(): Promise<void> {
+    const opened = await this.#openSender(() => {
+      if (this.#sender === opened) this.#exchange();
+    });
+    if (this.#closed) opened.close();
+    else this.#sender = opened;
+  }
+
+  send(packet: Uint8Array, destination: string): Promise<SendFailure | undefined> {
+    if (this.#closed) return Promise.resolve('failed');
+    return new Promise((resolve) => {
+      const timer = setInterval(() => this.#exchange(), patienceMs);
+      const waiting: Waiting = {
+        packet,
+        destination,
+        tries: 0,
+        settle: (failure) => {
+          clearInterval(timer);
+          if (this.#waiting.delete(waiting)) resolve(failure);
+        },
+      };
+      this.#waiting.add(waiting);
+      this.#give(waiting);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#sender?.close();
+    for (const waiting of [...this.#waiting]) waiting.settle('failed');
+  }
+
+  #give(waiting: Waiting): void {
+    // While there is none, one is being opened, and is given all that waits.
+    if (this.#sender === undefined) return;
+    waiting.tries++;
+    this.#sender.send(waiting.packet, waiting.destination, waiting.settle);
+  }
+
+  #exchange(): void {
+    if (this.#sender === undefined || this.#closed) return;
+    this.#sender.close();
+    this.#sender = undefined;
+    this.open().then(
+      () => {
+        for (const waiting of [...this.#waiting])
+          if (waiting.tries < triesMax) this.#give(waiting);
+          else waiting.settle('failed');
+      },
+      () => this.close(),
+    );
   }
 }
 
