@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
+import { findingCodes } from '../../routes/diagnose/index.js';
 import { root } from '../support/root.js';
 import {
   type SourceFile,
@@ -257,6 +258,25 @@ rule('package versions are exact, and the lock file names no host', () => {
   );
   const hosts = readText('package-lock.json').match(/"resolved": "[^"]+"/g) ?? [];
   return [...loose, ...new Set(hosts)];
+});
+
+rule('the README lists every code that a diagnosis can end in, as the product explains it', () => {
+  const cells = (line: string): string =>
+    line
+      .split('|')
+      .map((cell) => cell.trim())
+      .join('|');
+  const listed = readText('README.md')
+    .split('\n')
+    .filter((line) => /^\| `[a-z0-9-]+` +\| [A-Z]+ /.test(line))
+    .map(cells);
+  const known = findingCodes.map(
+    ({ code, health, cause, remedy }) => `|\`${code}\`|${health}|${cause}|${remedy}|`,
+  );
+  return [
+    ...known.filter((row) => !listed.includes(row)).map((row) => `missing in the README: ${row}`),
+    ...listed.filter((row) => !known.includes(row)).map((row) => `no such code any more: ${row}`),
+  ];
 });
 
 rule('what the README tells people to run exists, and so do the files it points to', () => {

@@ -10,5 +10,5 @@ t.setTimeout(250_000);
 t.test(
   'random events cost no packet',
   { skip: skipReason('netns', 'nft', 'tcpdump', 'kernel-vxlan'), timeout: 240_000 },
-  (t) => testSoak(t, { seed: 20_260_101, events: 12, controlMs: 3_000, freshPlans: 2 }),
+  (t) => testSoak(t, { seed: 20_260_101, events: 7, controlMs: 3_000, freshPlans: 2 }),
 );
