@@ -73,12 +73,10 @@ t.test('changes under traffic', { skip, timeout: 280_000 }, async (t) => {
   const b = createNamespace(t);
   vethPair(
     { namespace: a, device: 'eth0', addresses: ['192.0.2.1/24'], mtu: 1500 },
-    { namespace: b, device: 'eth0', addresses: ['198.51.100.2/24'], mtu: 1500 },
+    { namespace: b, device: 'eth0', addresses: ['198.51.100.2/32'], mtu: 1500 },
   );
   a.ip('route add 198.51.100.0/24 dev eth0');
   b.ip('route add 192.0.2.0/24 dev eth0');
-  // Otherwise the first address of a subnet takes the others with it when it goes.
-  b.sysctl({ 'net/ipv4/conf/all/promote_secondaries': 1 });
   let setting: Setting = {
     mode: 'vxlan',
     ipipRule: true,
@@ -177,11 +175,16 @@ t.test('changes under traffic', { skip, timeout: 280_000 }, async (t) => {
     ['ipip to vxlan, afterwards', () => change({ mode: 'vxlan' })],
   ];
 
+  /**
+   * With host masks: of two addresses in one subnet the second is a secondary, and when the first goes
+   * the kernel takes the local route of the second away and puts it back (__inet_del_ifa), which alone
+   * loses packets.
+   */
   async function readdress(to: string, from: string): Promise<void> {
-    b.ip(`addr add ${to}/24 dev eth0`);
+    b.ip(`addr add ${to}/32 dev eth0`);
     await change({ peer: to });
     await settled();
-    b.ip(`addr del ${from}/24 dev eth0`);
+    b.ip(`addr del ${from}/32 dev eth0`);
   }
 
   async function withoutIpip(): Promise<void> {
