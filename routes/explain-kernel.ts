@@ -3,6 +3,7 @@
  * tunnel its device with its addresses and sysctls, the neighbour entry and the FDB entry.
  */
 import type { Address } from '../encap/address.js';
+import { bestRoute } from '../tunnel/best-route.js';
 import type { KernelObject, RouteObject } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
 import { desiredIndex } from './desired-index.js';
@@ -13,7 +14,6 @@ import type { KernelObjectReport, KernelReport } from './explain-report.js';
 import { isOwnDeviceName, isOwnLink, isOwnRoute, mainTable } from './ownership.js';
 import { formatObject } from '../tunnel/format.js';
 import type { Prefix } from '../encap/prefix.js';
-import { prefixContains } from '../encap/prefix.js';
 
 export interface KernelInput {
   readonly desired: DesiredState;
@@ -37,7 +37,8 @@ export function explainKernel(input: KernelInput): KernelReport {
   const objects = objectsFor(input).map((object) =>
     withHistory(compareObject(object, standing), input.history),
   );
-  const winner = winningRoute(input.actual.kernel.routes, input.address);
+  const at = { address: input.address, table: mainTable };
+  const winner = bestRoute(input.actual.kernel.routes, at);
   return {
     compared: true,
     reason: null,
@@ -157,18 +158,4 @@ function foreignHolder(actual: KernelObject): string | undefined {
   if (actual.type === 'link' && !isOwnLink(actual))
     return `device of kind ${actual.kernelKind ?? 'nic'}`;
   return undefined;
-}
-
-/** Longest prefix, then smallest metric, as the kernel picks inside one table. */
-export function winningRoute(
-  routes: readonly RouteObject[],
-  address: Address,
-): RouteObject | undefined {
-  let best: RouteObject | undefined;
-  for (const route of routes) {
-    if (route.table !== mainTable || !prefixContains(route.prefix, address)) continue;
-    const longer = route.prefix.length - (best?.prefix.length ?? -1);
-    if (longer > 0 || (longer === 0 && route.metric < best!.metric)) best = route;
-  }
-  return best;
 }

@@ -3,6 +3,7 @@
 #
 #   run.sh                      everything but test/long
 #   run.sh --long               test/long as well; the outcome is kept in test/long/last-run.txt
+#   run.sh --long test/long     the long ones alone; kept likewise
 #   run.sh test/encap [FILE…]   set-up and types, then the test files of these folders only
 #
 # Ends with "N passed, N failed[, N skipped]" alone on a line, and fails when anything failed.
@@ -130,7 +131,9 @@ if [ ${#chosen[@]} -gt 0 ]; then
         failed=1
         finish
     fi
-    tests "${chosen[*]}" 1 900 "${files[@]}"
+    timeout_s=900
+    [ "$long" = no ] || timeout_s=3600
+    tests "${chosen[*]}" 1 "$timeout_s" "${files[@]}"
     finish
 fi
 

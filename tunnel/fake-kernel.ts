@@ -7,6 +7,7 @@
  * Events come in a microtask after the change, equal ones once, as the real one's come in a
  * wake-up after it.
  */
+import { localLookup, lookupBy } from './best-route.js';
 import { errnoOf } from './native/errno.js';
 import { type FakeDetails, detailsOf } from './fake/details.js';
 import type { Refusal } from './fake/refusals.js';
@@ -216,34 +217,9 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
 }
 
 function lookup(tables: FakeTables, destination: Address): RouteLookup | undefined {
-  const none = { gateway: undefined, preferredSource: undefined, mtu: undefined };
-  if (tables.ownerOf(destination) !== undefined)
-    return {
-      ...none,
-      device: 'lo',
-      kind: 'local',
-      preferredSource: destination,
-      matched: undefined,
-    };
+  if (tables.ownerOf(destination) !== undefined) return localLookup(destination);
   const route = tables.match(destination);
-  if (route === undefined) return undefined;
-  const { target } = route;
-  const matched = { prefix: route.prefix, protocol: route.protocol, table: route.table };
-  switch (target.kind) {
-    case 'unicast':
-      return {
-        device: target.device,
-        gateway: target.gateway,
-        preferredSource: target.preferredSource,
-        mtu: target.mtu,
-        kind: 'unicast',
-        matched,
-      };
-    case 'other':
-      return { ...none, device: 'lo', kind: 'other', matched };
-    default:
-      return { ...none, device: 'lo', kind: target.kind, matched: undefined };
-  }
+  return route && lookupBy(route);
 }
 
 function asFailure(op: Op, refusal: Refusal): KernelFailure {

@@ -6,6 +6,7 @@
 import type { Address, Family } from '../../encap/address.js';
 import type { Prefix } from '../../encap/prefix.js';
 import { prefixContains } from '../../encap/prefix.js';
+import { bestRoute } from '../../tunnel/best-route.js';
 import type { PolicyRule } from '../../tunnel/kernel-details.js';
 import { formatPolicyRule, tableName } from '../../tunnel/kernel-details.js';
 import { formatObject } from '../../tunnel/format.js';
@@ -124,20 +125,6 @@ function sameWay(a: RouteObject, b: RouteObject): boolean {
     a.target.device === b.target.device &&
     a.target.gateway?.text === b.target.gateway?.text
   );
-}
-
-/** Longest prefix, then smallest metric. */
-export function bestRoute(
-  routes: readonly RouteObject[],
-  of: { readonly table: number; readonly address: Address },
-): RouteObject | undefined {
-  let best: RouteObject | undefined;
-  for (const route of routes) {
-    if (route.table !== of.table || !prefixContains(route.prefix, of.address)) continue;
-    const longer = route.prefix.length - (best?.prefix.length ?? -1);
-    if (longer > 0 || (longer === 0 && route.metric < best!.metric)) best = route;
-  }
-  return best;
 }
 
 function matches(rule: PolicyRule, packet: RoutedPacket): 'yes' | 'no' | 'maybe' {

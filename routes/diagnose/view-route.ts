@@ -4,11 +4,11 @@
  */
 import { tableName } from '../../tunnel/kernel-details.js';
 import { formatObject } from '../../tunnel/format.js';
+import { bestRoute } from '../../tunnel/best-route.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import { ipProtocol } from '../../encap/wire/protocol.js';
-import { winningRoute } from '../explain-kernel.js';
-import { isOwnRoute } from '../ownership.js';
+import { isOwnRoute, mainTable } from '../ownership.js';
 import type { StageReport } from './evidence.js';
 import { carriageOf } from './pair.js';
 import type { RoutedPacket } from './policy.js';
@@ -104,7 +104,7 @@ function winnerStages({ pair, input }: ViewParts): readonly StageReport[] {
         holder: `device ${holderOf(destination.text, input) ?? 'of this node'}`,
       }),
     ];
-  const winner = winningRoute(actual.kernel.routes, destination);
+  const winner = bestRoute(actual.kernel.routes, { address: destination, table: mainTable });
   // A wider route wins only where ours is missing, which is told as such.
   const wins = winner !== undefined && winner.prefix.length >= route.prefix.length;
   if (wins && !isWanted(winner, desired.objects)) {

@@ -4,12 +4,13 @@ import type { ActualState } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import type { NodeReading } from '../explain/node-reading.js';
 import { liveFilters } from '../explain/filter-reading.js';
-import { guardDiffers } from '../explain/guard-words.js';
+import { guardLines } from '../explain/guard-words.js';
 import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import type { Journal } from '../journal/journal.js';
 import type { Freeze } from './freeze.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { NodePlan } from './planner.js';
+import { readGuard, sourcesOf } from './read-guard.js';
 
 export interface AgentView {
   readonly node: string;
@@ -54,22 +55,8 @@ export async function guardNotes({
   plan,
   freeze,
 }: Pick<AgentView, 'runtime' | 'plan' | 'freeze'>): Promise<readonly string[]> {
-  const others = runtime
-    .foreignRules(plan.guard)
-    .catch((error: unknown) => [
-      `cannot read the packet-filter rules of others: ${messageOf(error)}`,
-    ]);
-  // Otherwise whatever differs is put back before anybody could read of it.
-  const own =
-    freeze.report === undefined
-      ? []
-      : runtime.guard
-          .verify(plan.guard)
-          .then(({ ok, difference = 'its rules' }) => (ok ? [] : [guardDiffers(difference)]))
-          .catch((error: unknown) => [`cannot read the guard: ${messageOf(error)}`]);
-  return [...(await own), ...(await others)];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const { guard, foreignRules } = sourcesOf(runtime);
+  // Unless it is frozen, whatever differs is put back before anybody could read of it.
+  const sources = freeze.report === undefined ? { foreignRules } : { guard, foreignRules };
+  return guardLines(await readGuard(plan.guard, sources));
 }

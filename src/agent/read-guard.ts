@@ -17,8 +17,8 @@ export interface GuardReading {
 export type ReadGuard = (spec: GuardSpec) => Promise<GuardReading>;
 
 export interface GuardSources {
-  /** Throws where this kernel holds none. */
-  guard(): Promise<Pick<Guard, 'verify'>>;
+  /** Rejects where this kernel holds none; absent: its own rules are not looked at. */
+  readonly guard?: (() => Promise<Pick<Guard, 'verify'>>) | undefined;
   foreignRules(spec: GuardSpec): Promise<readonly string[]>;
 }
 
@@ -30,7 +30,7 @@ export async function readGuard(spec: GuardSpec, sources: GuardSources): Promise
     return undefined;
   };
   const verdict = await sources
-    .guard()
+    .guard?.()
     .then((guard) => guard.verify(spec))
     .catch(told('the guard'));
   const foreign = await sources.foreignRules(spec).catch(told('the packet-filter rules of others'));

@@ -4,17 +4,16 @@
  */
 import type { Cluster } from '../../encap/cluster.js';
 import { readSysctls } from '../../routes/reconciler.js';
-import { findForeignRules, openGuard } from '../../tunnel/guard/index.js';
-import type { GuardSpec } from '../../tunnel/guard/index.js';
+import { openGuard } from '../../tunnel/guard/index.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import { missingAddresses } from '../agent/assemble.js';
-import { foreignRuleLine } from '../agent/foreign-rule-line.js';
 import { termsFile } from '../agent/paths.js';
 import type { NodePlan } from '../agent/planner.js';
 import { Planner } from '../agent/planner.js';
+import { readNodeGuard } from '../agent/read-guard.js';
 import { TermsFile, TermsMemory } from '../agent/terms-record.js';
 import { liveFilters } from './filter-reading.js';
-import { guardDiffers } from './guard-words.js';
+import { guardLines } from './guard-words.js';
 import type { NodeReading } from './node-reading.js';
 
 export interface LocalQuestion {
@@ -56,29 +55,10 @@ export async function readHere(question: LocalQuestion): Promise<LocalReading> {
       snapshot: plan.snapshot,
       desired: { ...plan.desired, objects: plan.objects },
       actual: () => Promise.resolve(actual),
-      guardNotes: () => readGuard(plan.guard),
+      guardNotes: async () => guardLines(await readNodeGuard(plan.guard)),
       kernel,
       filters: liveFilters(plan.guard, { open: () => openGuard() }),
       basis: { kind: 'kernel', note: `${question.note}; this kernel was read directly` },
     },
   };
-}
-
-/** Best effort, as in the agent: what cannot be read is said, and keeps nothing else from its answer. */
-async function readGuard(spec: GuardSpec): Promise<readonly string[]> {
-  const own = openGuard()
-    .then((guard) => guard.verify(spec))
-    .then(({ ok, difference = 'its rules' }) => (ok ? [] : [guardDiffers(difference)]));
-  const others = findForeignRules(spec).then((rules) => rules.map(foreignRuleLine));
-  const parts = await Promise.all([
-    own.catch((error: unknown) => [`cannot read the guard: ${messageOf(error)}`]),
-    others.catch((error: unknown) => [
-      `cannot read the packet-filter rules of others: ${messageOf(error)}`,
-    ]),
-  ]);
-  return parts.flat();
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -43,7 +43,7 @@ export interface Ladder {
 }
 
 /** RFC 791 section 3.1, RFC 8200 section 5: every path carries these. */
-const leastBytes = { 4: 576, 6: 1280 } as const;
+export const leastBytes = { 4: 576, 6: 1280 } as const;
 /** Sizes at a time: a range of 1500 is done in three rounds, one of 9000 in four. */
 const sizesPerRound = 15;
 /** Packets of one size: one may be lost by chance. */
@@ -104,7 +104,7 @@ class Search {
     let high = this.#passes(expectedBytes) ? most : expectedBytes;
     if (!this.#passes(low)) return undefined;
     while (high - low > 1) {
-      const sizes = between(low, high);
+      const sizes = sizesBetween(low, high);
       await this.#round(sizes);
       // The smallest that fails bounds from above, whatever luck a larger one had.
       high = sizes.find((size) => !this.#passes(size)) ?? high;
@@ -170,7 +170,8 @@ function added(a: SizeOutcome, b: SizeOutcome): SizeOutcome {
   };
 }
 
-function between(low: number, high: number): readonly number[] {
+/** Spread evenly, the ends left out. */
+export function sizesBetween(low: number, high: number): readonly number[] {
   const step = Math.max(1, Math.ceil((high - low) / (sizesPerRound + 1)));
   const sizes: number[] = [];
   for (let size = low + step; size < high; size += step) sizes.push(size);

@@ -12,7 +12,6 @@
  */
 import type { Address, Family } from '../../encap/address.js';
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
-import { underlayAddress } from '../../encap/cluster.js';
 import { decodeViewAnswer, encodeViewQuestion } from '../../encap/probe/body.js';
 import {
   encodeMarkedPacket,
@@ -25,7 +24,7 @@ import { defaultProbePort } from '../../encap/probe/settings.js';
 import type { NodeView, PathMtuEvidence, ProbeEvidence } from '../../routes/diagnose/evidence.js';
 import { tunnelAddress } from '../../routes/vtep.js';
 import { Control, type ControlPath } from './control.js';
-import { controlPaths } from './control-paths.js';
+import { controlPaths, underlayEnds } from './control-paths.js';
 import { outerFamilyOf } from './craft.js';
 import type { ProbeEndpoint } from './endpoint.js';
 import { type FindNextHop, handOver } from './hand-over.js';
@@ -115,11 +114,7 @@ class PairRun {
 
   #ends(): NonNullable<PairProbeRequest['ends']> {
     if (this.#request.ends !== undefined) return this.#request.ends;
-    return ([4, 6] as const).flatMap((family) => {
-      const local = underlayAddress(this.#self, family)?.address;
-      const remote = underlayAddress(this.#peer, family)?.address;
-      return local === undefined || remote === undefined ? [] : [{ family, local, remote }];
-    });
+    return underlayEnds(this.#self, this.#peer);
   }
 
   async #holders(ends: NonNullable<PairProbeRequest['ends']>): Promise<PairProbeResult['holders']> {

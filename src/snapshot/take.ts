@@ -6,7 +6,7 @@ import { judgeRulesets } from '../../tunnel/guard/index.js';
 import { foreignRuleLine } from '../agent/foreign-rule-line.js';
 import type { PlanReport } from '../agent/plan-report.js';
 import type { StatusReport } from '../agent/status.js';
-import { guardDiffers } from '../explain/guard-words.js';
+import { guardLines } from '../explain/guard-words.js';
 import type { NodeReading } from '../explain/node-reading.js';
 import type { JournalData } from '../journal/journal.js';
 import type { ConfigRecord, FilterRecord, SnapshotBundle } from './bundle.js';
@@ -84,8 +84,10 @@ async function recordFilters(reading: NodeReading): Promise<FilterRecord> {
   const found = judgeRulesets(spec, rulesets);
   // An agent that may write has put its own rules right before anybody could read of it.
   const tellsOwn = freeze !== undefined || basis?.kind === 'kernel';
-  const own = problem === null ? [] : [`cannot read the guard: ${String(problem)}`];
-  if (guard?.ok === false) own.push(guardDiffers(guard.difference ?? 'its rules'));
+  const own = guardLines({
+    difference: guard?.ok === false ? (guard.difference ?? 'its rules') : undefined,
+    problems: problem === null ? [] : [`cannot read the guard: ${String(problem)}`],
+  });
   return {
     spec,
     guard: guard === undefined ? null : { ok: guard.ok, difference: guard.difference ?? null },

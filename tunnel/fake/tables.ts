@@ -14,7 +14,7 @@
  *   and lose their preferred source.
  */
 import { type Address, isLinkLocal } from '../../encap/address.js';
-import { prefixContains, prefixOf } from '../../encap/prefix.js';
+import { prefixOf } from '../../encap/prefix.js';
 import type {
   AddressObject,
   FdbObject,
@@ -27,6 +27,7 @@ import type {
   RouteObject,
   RouteTarget,
 } from '../kernel.js';
+import { bestRoute } from '../best-route.js';
 import { objectKey } from '../kernel.js';
 import { needsRecreate } from '../link-kinds/index.js';
 import { type Refusal, cannotChange, deviceOf, isTwin, macOf, refuse } from './refusals.js';
@@ -148,14 +149,7 @@ export class FakeTables {
 
   /** Longest prefix, then lowest metric, of the main table. */
   match(destination: Address): RouteObject | undefined {
-    let best: RouteObject | undefined;
-    for (const route of this.routes.values()) {
-      if (route.table !== RT_TABLE_MAIN || !prefixContains(route.prefix, destination)) continue;
-      if (best === undefined || route.prefix.length > best.prefix.length) best = route;
-      else if (route.prefix.length === best.prefix.length && route.metric < best.metric)
-        best = route;
-    }
-    return best;
+    return bestRoute(this.routes.values(), { address: destination, table: RT_TABLE_MAIN });
   }
 
   /** The device that has this address. */

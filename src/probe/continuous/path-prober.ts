@@ -3,15 +3,14 @@
  * look at its devices, so that being probed all the time costs it next to nothing. Small and full-size
  * packets go as traffic does; ways that are tried are made by hand and leave by the underlay.
  */
-import type { Address } from '../../../encap/address.js';
 import type { Cluster, ClusterNode } from '../../../encap/cluster.js';
-import { underlayAddress } from '../../../encap/cluster.js';
 import type { Carriage, CarriageKey } from '../../../encap/mode.js';
 import { carriageKey } from '../../../encap/mode.js';
 import { markedMinBytes, markedOverheadBytes, markedPayload } from '../../../encap/probe/mark.js';
 import { tunnelAddress } from '../../../routes/vtep.js';
 import { Control } from '../control.js';
-import { controlPaths } from '../control-paths.js';
+import { controlPaths, underlayEnds } from '../control-paths.js';
+import { leastBytes, sizesBetween } from '../ladder.js';
 import { outerFamilyOf } from '../craft.js';
 import type { ProbeEndpoint } from '../endpoint.js';
 import { type FindNextHop, handOver } from '../hand-over.js';
@@ -30,9 +29,6 @@ export interface PathProberOptions {
 
 /** A session lasts for one peer's trains. */
 const sessionMs = 2_500;
-/** Every path carries these: RFC 791 section 3.1, RFC 8200 section 5. */
-const leastBytes = { 4: 576, 6: 1280 } as const;
-const sizesPerRound = 7;
 const packetsPerSize = 2;
 
 export class TrainPathProber implements PathProber {
@@ -76,7 +72,7 @@ export class TrainPathProber implements PathProber {
     let high = upToBytes + 1;
     let passed = false;
     while (high - low > 1 || !passed) {
-      const sizes = passed ? between(low, high) : [low];
+      const sizes = passed ? sizesBetween(low, high) : [low];
       const arrived = await this.#sizes(peer, { carriage, sizes });
       if (arrived === undefined) return undefined;
       const failed = sizes.find((size) => !arrived.has(size));
@@ -118,7 +114,7 @@ export class TrainPathProber implements PathProber {
     const self = cluster.nodes.get(this.#options.self);
     const peer = cluster.nodes.get(peerName);
     if (self === undefined || peer === undefined) return undefined;
-    const ends = endsOf(self, peer);
+    const ends = underlayEnds(self, peer);
     const paths = controlPaths(endpoint, { self, peer, ends });
     const control = await Control.open(endpoint, { peer: peerName, paths, count: 1 });
     if (control.path === undefined) return undefined;
@@ -133,17 +129,11 @@ export class TrainPathProber implements PathProber {
   }
 }
 
-interface Ends {
-  readonly family: 4 | 6;
-  readonly local: Address;
-  readonly remote: Address;
-}
-
 interface Session {
   readonly cluster: Cluster;
   readonly self: ClusterNode;
   readonly peer: ClusterNode;
-  readonly ends: readonly Ends[];
+  readonly ends: ReturnType<typeof underlayEnds>;
   readonly endpoint: ProbeEndpoint;
   readonly trains: Trains;
   readonly pinger: Pinger | undefined;
@@ -220,19 +210,4 @@ class Run {
     );
     return { sent: packets, delivered: evidence.seen.delivered };
   }
-}
-
-function endsOf(self: ClusterNode, peer: ClusterNode): readonly Ends[] {
-  return ([4, 6] as const).flatMap((family) => {
-    const local = underlayAddress(self, family)?.address;
-    const remote = underlayAddress(peer, family)?.address;
-    return local === undefined || remote === undefined ? [] : [{ family, local, remote }];
-  });
-}
-
-function between(low: number, high: number): readonly number[] {
-  const step = Math.max(1, Math.ceil((high - low) / (sizesPerRound + 1)));
-  const sizes: number[] = [];
-  for (let size = low + step; size < high; size += step) sizes.push(size);
-  return sizes;
 }
