@@ -7,6 +7,7 @@
 import type { Address, Family } from './address.js';
 import type { LiveRecord } from './live-record.js';
 import type { CarriageKey, Mode, Plane, RuleResult, VxlanId } from './mode.js';
+import type { ObservedNode } from './observed.js';
 import type { InterfaceAddress, Prefix } from './prefix.js';
 
 export const providers = [
@@ -151,6 +152,8 @@ export interface ClusterNode {
    * (the cluster file), then the rules alone say what may arrive.
    */
   readonly live?: LiveRecord;
+  /** What a provider's API says of its attachment; undefined: nobody has asked it. */
+  readonly observed?: ObservedNode;
   /** A record kept only so that explanations can say that its owner has left. */
   readonly withdrawn: boolean;
   /** All of its overlay prefixes are masqueraded, or none; absent: as the cluster says. */
@@ -176,6 +179,16 @@ export interface ProbeSettings {
   readonly packetsPerSecond: number;
 }
 
+/** What agents do about the switches of their clouds. */
+export interface CloudSettings {
+  /** Change this node's own switches where native routing needs it; else read and report. */
+  readonly manage: boolean;
+  /** Milliseconds between two readings of an API. */
+  readonly refreshMs: number;
+  /** Routes of ours that one route table may hold; nodes beyond it stay encapsulated. */
+  readonly routeLimit: number;
+}
+
 export interface Cluster {
   readonly name: string;
   /** Grows with every change; equal revisions of one store mean equal content. */
@@ -192,6 +205,8 @@ export interface Cluster {
   readonly settleMs?: number;
   /** Absent: the defaults of probe/settings.ts. */
   readonly probes?: ProbeSettings;
+  /** Absent: nothing is asked of any provider's API. */
+  readonly cloud?: CloudSettings;
   readonly zones: ReadonlyMap<string, Zone>;
   readonly links: readonly Link[];
   readonly rules: readonly Rule[];
