@@ -90,6 +90,7 @@ const node = fields<ClusterNode>({
   mtu: 'whole',
   accepts: 'whole',
   withdrawn: 'whole',
+  observed: 'whole',
   live: 'whole',
   masquerade: 'whole',
   source,
