@@ -2,8 +2,15 @@
  * Firewalls of clouds in one form: security groups (AWS, OpenStack), VPC firewall rules (GCE) and
  * network security groups (Azure) are translated into these rules, and evaluated here. Pure.
  */
-import type { Address } from '../../encap/address.js';
-import type { Prefix } from '../../encap/prefix.js';
+import { type Address, addressFromBytes } from '../../encap/address.js';
+import {
+  type Prefix,
+  hostPrefix,
+  parsePrefix,
+  prefixCovers,
+  prefixOf,
+  prefixesOverlap,
+} from '../../encap/prefix.js';
 
 export interface FirewallRule {
   /** What an operator finds it by: `sg-0a1b ingress rule 3`, `allow-ipip`, `nsg-1/AllowVxlan`. */
@@ -46,4 +53,142 @@ export interface Firewall {
   readonly rules: readonly FirewallRule[];
   /** What happens where no rule matches. */
   readonly otherwise: Readonly<Record<'ingress' | 'egress', 'allow' | 'deny'>>;
+}
+
+/** As a packet, from or to any address of a prefix: a block of workloads behind one node. */
+export interface FirewalledBlock extends Omit<FirewalledPacket, 'peer'> {
+  readonly peer: Prefix;
+}
+
+/**
+ * TCP, DCCP, UDP, SCTP and UDP-Lite (IANA protocol numbers); a rule's ports say nothing of others:
+ * clouds ignore the range of a rule for protocol 4.
+ */
+const protocolsWithPorts: ReadonlySet<number> = new Set([6, 33, 17, 132, 136]);
+
+/** ICMP and ICMPv6. */
+const protocolsWithTypes: ReadonlySet<number> = new Set([1, 58]);
+
+/** IP in IP, RFC 2003. */
+export const ipInIp = 4;
+/** IANA's "IP-within-IP Encapsulation Protocol" (KA9Q NOS), which nobody speaks. */
+export const ipWithinIp = 94;
+
+/** Does the packet pass, and which rule says so? A port or type that is not given means any. */
+export function admits(firewall: Firewall, packet: FirewalledPacket): Admission {
+  return admitsPrefix(firewall, { ...packet, peer: hostPrefix(packet.peer) });
+}
+
+/**
+ * Do packets pass whichever address of the prefix they have? The rule told is the one that stops
+ * some of them, or else the one that lets the last of them in.
+ */
+export function admitsPrefix(firewall: Firewall, block: FirewalledBlock): Admission {
+  let open: readonly Prefix[] = [block.peer];
+  for (const rule of ordered(firewall)) {
+    if (rule.direction !== block.direction || !speaksOf(rule, block)) continue;
+    if (rule.groups.some((group) => block.peerGroups.includes(group))) open = [];
+    else {
+      const rest = without(open, rule.prefixes);
+      if (rest === open) continue;
+      open = rest;
+    }
+    if (rule.action === 'deny') return { admitted: false, rule };
+    if (open.length === 0) return { admitted: true, rule };
+  }
+  return { admitted: firewall.otherwise[block.direction] === 'allow', rule: undefined };
+}
+
+/**
+ * Rules that let protocol 94 in (or out) of peers whose protocol 4 does not pass: whoever looks up
+ * "IPIP" in a list of protocols finds 94 first, and means 4.
+ */
+export function mistakenProtocol(firewall: Firewall): readonly FirewallRule[] {
+  return firewall.rules.filter(
+    (rule) =>
+      rule.action === 'allow' &&
+      rule.protocol === ipWithinIp &&
+      !(
+        rule.prefixes.every((peer) => admitsIpInIp(firewall, { rule, peer, groups: [] })) &&
+        rule.groups.every((group) =>
+          everybody.some((peer) => admitsIpInIp(firewall, { rule, peer, groups: [group] })),
+        )
+      ),
+  );
+}
+
+/** Members of a group may have any address. */
+const everybody = [parsePrefix('0.0.0.0/0'), parsePrefix('::/0')];
+
+function admitsIpInIp(
+  firewall: Firewall,
+  peer: {
+    readonly rule: FirewallRule;
+    readonly peer: Prefix;
+    readonly groups: readonly string[];
+  },
+): boolean {
+  return admitsPrefix(firewall, {
+    direction: peer.rule.direction,
+    protocol: ipInIp,
+    peer: peer.peer,
+    peerGroups: peer.groups,
+  }).admitted;
+}
+
+const orders = new WeakMap<Firewall, readonly FirewallRule[]>();
+
+/** By priority; of equal ones denials first; else as written. */
+function ordered(firewall: Firewall): readonly FirewallRule[] {
+  let order = orders.get(firewall);
+  if (order === undefined) {
+    const rank = (rule: FirewallRule): number => (rule.action === 'deny' ? 0 : 1);
+    order = [...firewall.rules].sort((a, b) => a.priority - b.priority || rank(a) - rank(b));
+    orders.set(firewall, order);
+  }
+  return order;
+}
+
+/**
+ * Protocol, port and type. Where the packet's port or type is not known, a denial of some of them
+ * counts, and an allowance counts only if it is for all of them.
+ */
+function speaksOf(rule: FirewallRule, packet: Omit<FirewalledPacket, 'peer'>): boolean {
+  if (rule.protocol !== 'all' && rule.protocol !== packet.protocol) return false;
+  const unknown = rule.action === 'deny';
+  if (rule.ports !== undefined && protocolsWithPorts.has(packet.protocol)) {
+    const { from, to } = rule.ports;
+    if (packet.port === undefined) return unknown || (from <= 0 && to >= 65535);
+    if (packet.port < from || packet.port > to) return false;
+  }
+  if (rule.icmp !== undefined && protocolsWithTypes.has(packet.protocol)) {
+    if (packet.icmp === undefined) return unknown;
+    if (rule.icmp.type !== packet.icmp.type) return false;
+    if (rule.icmp.code !== undefined && rule.icmp.code !== packet.icmp.code) return false;
+  }
+  return true;
+}
+
+/** What of the prefixes lies outside of all `taken`; the same array where nothing is taken. */
+function without(prefixes: readonly Prefix[], taken: readonly Prefix[]): readonly Prefix[] {
+  let rest = prefixes;
+  for (const hole of taken) {
+    if (!rest.some((prefix) => prefixesOverlap(prefix, hole))) continue;
+    rest = rest.flatMap((prefix) => {
+      if (!prefixesOverlap(prefix, hole)) return [prefix];
+      return prefixCovers(hole, prefix) ? [] : around(prefix, hole);
+    });
+  }
+  return rest;
+}
+
+/** The prefix less one inside of it: the other half at each length on the way down. */
+function around(prefix: Prefix, hole: Prefix): Prefix[] {
+  const parts: Prefix[] = [];
+  for (let length = prefix.length + 1; length <= hole.length; length++) {
+    const bytes = Uint8Array.from(hole.bytes);
+    bytes[(length - 1) >> 3]! ^= 0x80 >> ((length - 1) & 7);
+    parts.push(prefixOf(addressFromBytes(bytes), length));
+  }
+  return parts;
 }
