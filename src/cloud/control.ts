@@ -5,6 +5,7 @@
  */
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import type { Observations, SwitchName } from '../../encap/observed.js';
+import type { Firewall } from './admission.js';
 import type { CloudProviderName, MachineFacts } from './machine.js';
 
 export interface CloudQuestion {
@@ -45,12 +46,34 @@ export interface CloudReading {
   readonly notes: readonly string[];
 }
 
+/** One firewall in front of a node; a packet has to pass all of its node's. */
+export interface AppliedFirewall {
+  readonly node: string;
+  /** What commands call it by: `sg-0a1b`, a GCE network, `resource-group/nsg`. */
+  readonly id: string;
+  /** For people: `security groups sg-0a1b, sg-2c3d of eni-1`. */
+  readonly text: string;
+  readonly firewall: Firewall;
+}
+
+export interface FirewallReading {
+  readonly firewalls: readonly AppliedFirewall[];
+  /** Groups (security groups, tags) that a node's NIC is in, by node name: `peerGroups` of packets. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** What could not be read, and why. */
+  readonly problems: readonly string[];
+}
+
 export interface CloudControl {
   readonly provider: CloudProviderName;
   read(question: CloudQuestion): Promise<CloudReading>;
   /** Removes what was made for this node (routes, tags); what it returns has to be carried out. */
   leave(question: CloudQuestion): Promise<readonly CloudChange[]>;
-  /** The rules of the firewalls that apply to this node, for preflight; see admission.ts. */
+  /**
+   * The firewalls in front of the cluster's nodes as far as this API shows them, for preflight.
+   * Undefined: this provider's are not read. Rejects with a CloudError.
+   */
+  firewalls?(question: CloudQuestion): Promise<FirewallReading>;
   close(): void;
 }
 
