@@ -27,6 +27,8 @@ export interface FirewallRule {
   readonly prefixes: readonly Prefix[];
   /** The other end has a NIC in one of these groups (security group id, network tag, account). */
   readonly groups: readonly string[];
+  /** Of this end's own addresses, those that the rule speaks of; undefined: all. */
+  readonly local?: readonly Prefix[] | undefined;
   /** The smaller decides first; equal ones: deny before allow (GCE). All 0 where order is no matter. */
   readonly priority: number;
 }
@@ -41,6 +43,8 @@ export interface FirewalledPacket {
   /** The other end's address as the header has it, and the groups of that end's NIC. */
   readonly peer: Address;
   readonly peerGroups: readonly string[];
+  /** This end's address or block; undefined: not known, which only rules with `local` mind. */
+  readonly local?: Prefix | undefined;
 }
 
 export interface Admission {
@@ -150,8 +154,8 @@ function ordered(firewall: Firewall): readonly FirewallRule[] {
 }
 
 /**
- * Protocol, port and type. Where the packet's port or type is not known, a denial of some of them
- * counts, and an allowance counts only if it is for all of them.
+ * Protocol, port, type and this end. Where the packet's port, type or end is not known, a denial of
+ * some of them counts, and an allowance counts only if it is for all of them.
  */
 function speaksOf(rule: FirewallRule, packet: Omit<FirewalledPacket, 'peer'>): boolean {
   if (rule.protocol !== 'all' && rule.protocol !== packet.protocol) return false;
@@ -166,7 +170,12 @@ function speaksOf(rule: FirewallRule, packet: Omit<FirewalledPacket, 'peer'>): b
     if (rule.icmp.type !== packet.icmp.type) return false;
     if (rule.icmp.code !== undefined && rule.icmp.code !== packet.icmp.code) return false;
   }
-  return true;
+  if (rule.local === undefined) return true;
+  const { local } = packet;
+  if (local === undefined) return unknown;
+  return rule.local.some((prefix) =>
+    unknown ? prefixesOverlap(prefix, local) : prefixCovers(prefix, local),
+  );
 }
 
 /** What of the prefixes lies outside of all `taken`; the same array where nothing is taken. */
