@@ -58,8 +58,13 @@ export function textsField(value: unknown, ...path: readonly string[]): readonly
 }
 
 export function numberField(value: unknown, ...path: readonly string[]): number | undefined {
-  const found = field(value, ...path);
-  const number = typeof found === 'string' && /^\d{1,15}$/.test(found) ? Number(found) : found;
+  return numberOf(field(value, ...path));
+}
+
+/** A whole number from 0, also where it is written as text. */
+export function numberOf(found: unknown): number | undefined {
+  const number =
+    typeof found === 'string' && /^\d{1,15}$/.test(found.trim()) ? Number(found) : found;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0
     ? number
     : undefined;
@@ -103,7 +108,7 @@ export function readPrefixes(texts: readonly (string | undefined)[]): readonly P
   return texts.flatMap((text) => readPrefix(text) ?? []);
 }
 
-/** An address with the length of a dotted mask (`255.255.240.0`) or a number; else a host's. */
+/** An address with the length of a mask (`255.255.240.0`, `ffff:ffff::`, 20); else a host's. */
 export function withMask(
   address: Address | undefined,
   mask: string | number | undefined,
@@ -115,7 +120,7 @@ export function withMask(
   return { address, length: sound ? length : bits };
 }
 
-/** `255.255.240.0` or `20` → 20 */
+/** `255.255.240.0`, `ffff:ffff::` or `20` → its length */
 function maskLength(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,3}$/.test(text)) return Number(text);
@@ -123,6 +128,11 @@ function maskLength(text: string | undefined): number | undefined {
   if (mask === undefined) return undefined;
   const bits = [...mask.bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   return /^1*0*$/.test(bits) ? bits.replace(/0/g, '').length : undefined;
+}
+
+/** Each once, by its text, in order. */
+export function distinct<T extends { readonly text: string }>(values: readonly T[]): readonly T[] {
+  return [...new Map(values.map((value) => [value.text, value])).values()];
 }
 
 /** The networks of addresses that have one. */
