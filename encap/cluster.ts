@@ -7,7 +7,6 @@
 import type { Address, Family } from './address.js';
 import type { LiveRecord } from './live-record.js';
 import type { CarriageKey, Mode, Plane, RuleResult, VxlanId } from './mode.js';
-import type { ObservedNode } from './observed.js';
 import type { InterfaceAddress, Prefix } from './prefix.js';
 
 export const providers = [
@@ -177,6 +176,22 @@ export interface ProbeSettings {
   readonly port: number;
   /** What one agent sends of its own accord, at most. */
   readonly packetsPerSecond: number;
+}
+
+/** A switch that a native path may depend on. */
+export type SwitchName = 'sourceDestinationCheck' | 'ipForwarding' | 'fabricRoutes';
+
+export type FirewallVerdicts = NonNullable<Switches['firewall']>;
+
+export interface ObservedNode {
+  /** Only what was read; a switch that could not be read is absent, never guessed. */
+  readonly switches: Readonly<Pick<Switches, SwitchName>>;
+  /** What to and from the nodes of a zone passes the node's firewall, by zone name. */
+  readonly admits: Readonly<Record<string, FirewallVerdicts>>;
+  /** Who says so, for explanations: `EC2 API, eni-0a1b2c3d`. */
+  readonly source: string;
+  /** For a switch that is not as native needs it: what is under way, or what is in the way. */
+  readonly waits: Readonly<Partial<Record<SwitchName, string>>>;
 }
 
 /** What agents do about the switches of their clouds. */

@@ -16,7 +16,7 @@ import type { Prefix } from './prefix.js';
 import { siteOf } from './relation.js';
 import type { RulePair, RuleTrial } from './rules.js';
 import { ruleMismatch } from './rules.js';
-import type { Candidate, Decision, NextHop, OuterEnds, Step, Verdict } from './trail.js';
+import type { Candidate, Decision, NextHop, OuterEnds, PairNames, Step, Verdict } from './trail.js';
 import type { UnderlayTable } from './underlay/index.js';
 import { underlayFacts } from './underlay/index.js';
 
@@ -87,7 +87,7 @@ export function decide(
   trail.push({
     name: 'feasible',
     outcome: chosen === undefined ? 'decide' : 'exclude',
-    pair: { from: from.name, to: owner.name },
+    pair: pairNames(from, owner),
     candidates,
     chosen,
     forced,
@@ -203,4 +203,16 @@ function nextHopFor(
   if (route === undefined) return undefined;
   // On link without a gateway: the owner answers for itself, as the overlay address would not.
   return { kind: 'routed', via: route.gateway ?? ends.remote, device: route.device };
+}
+
+function pairNames(from: ClusterNode, to: ClusterNode): PairNames {
+  const names = { from: from.name, to: to.name };
+  if (from.observed === undefined && to.observed === undefined) return names;
+  return {
+    ...names,
+    observed: {
+      ...(from.observed === undefined ? {} : { from: from.observed }),
+      ...(to.observed === undefined ? {} : { to: to.observed }),
+    },
+  };
 }

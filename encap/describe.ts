@@ -108,9 +108,9 @@ export function describeExclusion(exclusion: Exclusion, pair: PairNames): string
     case 'provider-forbids':
       return `${pair[exclusion.end]} (${exclusion.provider}): ${describeFact(exclusion.fact)}`;
     case 'switch':
-      return `${pair[exclusion.end]}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}: ${describeFact(exclusion.fact)}`;
+      return `${pair[exclusion.end]}: ${describeNeed(exclusion.need)}, but it is ${exclusion.actual ?? 'not confirmed'}${observedWords(exclusion, pair)}: ${describeFact(exclusion.fact)}`;
     case 'firewall':
-      return `${pair[exclusion.end]}: its firewall blocks ${exclusion.traffic}`;
+      return `${pair[exclusion.end]}: its firewall blocks ${exclusion.traffic}${observedWords(exclusion, pair)}`;
     case 'other-subnet':
       return `the nodes are in different subnets: ${describeFact(exclusion.fact)}`;
     case 'foreign-fabric':
@@ -128,6 +128,18 @@ export function describeExclusion(exclusion: Exclusion, pair: PairNames): string
     case 'probe':
       return `probes: ${exclusion.text}`;
   }
+}
+
+/** Who says so where the file does not, and what is being waited for. */
+function observedWords(
+  exclusion: Extract<Exclusion, { readonly code: 'switch' | 'firewall' }>,
+  pair: PairNames,
+): string {
+  if (exclusion.open !== true) return '';
+  const observed = pair.observed?.[exclusion.end];
+  if (observed === undefined) return ' (nobody has read it from the cloud yet)';
+  const wait = exclusion.code === 'switch' ? observed.waits[exclusion.need.switch] : undefined;
+  return ` (${observed.source}${wait === undefined ? '' : `; ${wait}`})`;
 }
 
 export function describeNeed(need: Need): string {

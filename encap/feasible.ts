@@ -8,6 +8,7 @@ import { accepts } from './live-record.js';
 import type { Carriage, Plane, RuleResult } from './mode.js';
 import { carriageKey } from './mode.js';
 import { innerMtu, minimumIpv4Mtu, minimumIpv6Mtu, overheadBytes, overheadItems } from './mtu.js';
+import type { SwitchName } from './cluster.js';
 import type { PathContext, PathEnds } from './path-mtu.js';
 import { pathLimits, pathMtu } from './path-mtu.js';
 import type { Site } from './relation.js';
@@ -230,7 +231,11 @@ function assessUnderlay(question: FeasibleQuestion, underlay: Underlay): void {
     const table = facts[site.zone.provider];
     const passage = passageFor(table, carriage, near);
     const admitted = site.switches.firewall?.[traffic];
+    const other = question[end === 'from' ? 'to' : 'from'].zone.name;
     if (admitted === 'blocked') exclusions.push({ code: 'firewall', end, traffic });
+    // That a firewall admits it does not say that the platform carries it: only `blocked` counts.
+    else if (admitted === undefined && site.node.observed?.admits[other]?.[traffic] === 'blocked')
+      exclusions.push({ code: 'firewall', end, traffic, open: true });
     const base = { end, provider: table.provider, fact: passage.fact };
     if (passage.verdict === 'forbidden') {
       exclusions.push({ code: 'provider-forbids', ...base });
@@ -250,9 +255,25 @@ function assessUnderlay(question: FeasibleQuestion, underlay: Underlay): void {
           need,
           actual,
           fact: passage.fact,
+          ...(cluster.cloud !== undefined && !isWritten(site, need.switch) ? { open: true } : {}),
         });
     }
   }
+}
+
+/** Does the file say something of the switch, so that what is observed does not count? */
+function isWritten({ zone, node }: Site, name: SwitchName): boolean {
+  return (node.switches[name] ?? zone.switches[name]) !== undefined;
+}
+
+/** Nothing speaks against it that could not be otherwise without a change of the file's beliefs. */
+export function mayBecomeFeasible({ exclusions }: Pick<Candidate, 'exclusions'>): boolean {
+  return exclusions.every(
+    (exclusion) =>
+      exclusion.code === 'rule' ||
+      exclusion.code === 'probe' ||
+      ('open' in exclusion && exclusion.open),
+  );
 }
 
 function passageFor(facts: UnderlayFacts, carriage: Carriage, near: boolean): Passage {

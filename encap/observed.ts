@@ -3,24 +3,17 @@
  * firewall admits, and what somebody is still waiting for. The file wins where it says something;
  * this fills what it leaves out, and is gone when nobody observes the node.
  */
-import type { Cluster, ClusterNode, Switches } from './cluster.js';
+import type { CloudSettings, Cluster, ClusterNode, ObservedNode } from './cluster.js';
 import { nodeTable } from './node-table.js';
 
-/** A switch that a native path may depend on. */
-export type SwitchName = 'sourceDestinationCheck' | 'ipForwarding' | 'fabricRoutes';
+export const defaultCloud: CloudSettings = Object.freeze({
+  manage: false,
+  refreshMs: 60_000,
+  // Few enough for a table with AWS's former quota of 50.
+  routeLimit: 45,
+});
 
-export type FirewallVerdicts = NonNullable<Switches['firewall']>;
-
-export interface ObservedNode {
-  /** Only what was read; a switch that could not be read is absent, never guessed. */
-  readonly switches: Readonly<Pick<Switches, SwitchName>>;
-  /** What to and from the nodes of a zone passes the node's firewall, by zone name. */
-  readonly admits: Readonly<Record<string, FirewallVerdicts>>;
-  /** Who says so, for explanations: `EC2 API, eni-0a1b2c3d`. */
-  readonly source: string;
-  /** For a switch that is not as native needs it: what is under way, or what is in the way. */
-  readonly waits: Readonly<Partial<Record<SwitchName, string>>>;
-}
+export type { FirewallVerdicts, ObservedNode, SwitchName } from './cluster.js';
 
 export type Observations = ReadonlyMap<string, ObservedNode>;
 

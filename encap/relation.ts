@@ -22,7 +22,7 @@ import { prefixContains, prefixOf } from './prefix.js';
 export interface Site {
   readonly node: ClusterNode;
   readonly zone: Zone;
-  /** The zone's switches with the node's own on top. */
+  /** What was observed, the zone's switches on top, and the node's own above those. */
   readonly switches: Switches;
   readonly attachments: Readonly<Partial<Record<Family, Attachment>>>;
   /** Sites of one zone with equal switches, MTU and abilities have equal kinds. */
@@ -57,8 +57,16 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
       network: prefixOf(address, length),
       declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
     };
-  const switches = { ...zone.switches, ...node.switches, firewall };
-  const kind = JSON.stringify([zone.name, switches, node.mtu, node.accepts, node.live?.accepts]);
+  const { observed } = node;
+  const switches = { ...observed?.switches, ...zone.switches, ...node.switches, firewall };
+  const kind = JSON.stringify([
+    zone.name,
+    switches,
+    node.mtu,
+    node.accepts,
+    node.live?.accepts,
+    observed?.admits,
+  ]);
   const site: Site = { node, zone, switches, attachments, kind: sharedKind(zone, kind) };
   sites.set(node, site);
   return site;

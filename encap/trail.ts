@@ -6,6 +6,7 @@ import type { Address, Family } from './address.js';
 import type { Link, MeasuredMtu, Rule } from './cluster.js';
 import type { Carriage, Mode, Plane, RuleResult } from './mode.js';
 import type { InnerMtu, OverheadItem, PathMtu } from './mtu.js';
+import type { ObservedNode } from './cluster.js';
 import type { Prefix } from './prefix.js';
 import type { RuleTrial } from './rules.js';
 import type { Fact, FirewallClass, Need } from './underlay/fact.js';
@@ -23,9 +24,15 @@ export interface OuterEnds {
 export type End = 'from' | 'to';
 
 /** The names of the pair in question. */
-export type PairNames = Readonly<Record<End, string>>;
+export type PairNames = Readonly<Record<End, string>> & {
+  /** What their providers' APIs say of them, where somebody asked. */
+  readonly observed?: Readonly<Partial<Record<End, ObservedNode>>>;
+};
 
-/** Why a candidate mode is out. */
+/**
+ * Why a candidate mode is out. `open`: the file leaves it to the provider's API, so it may be
+ * otherwise at any time without a change of the file.
+ */
 export type Exclusion =
   | { readonly code: 'rule'; readonly wanted: RuleResult; readonly rule: Rule }
   | { readonly code: 'no-outer-address'; readonly family: Family }
@@ -42,8 +49,14 @@ export type Exclusion =
       /** Undefined: nobody has confirmed it. */
       readonly actual: string | undefined;
       readonly fact: Fact;
+      readonly open?: true;
     }
-  | { readonly code: 'firewall'; readonly end: End; readonly traffic: FirewallClass }
+  | {
+      readonly code: 'firewall';
+      readonly end: End;
+      readonly traffic: FirewallClass;
+      readonly open?: true;
+    }
   | { readonly code: 'other-subnet'; readonly fact: Fact }
   | { readonly code: 'foreign-fabric' }
   | { readonly code: 'link'; readonly link: Link }

@@ -5,6 +5,7 @@
 import type { Address } from '../encap/address.js';
 import type { ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
+import { mayBecomeFeasible } from '../encap/feasible.js';
 import { masqueradeOf } from '../encap/masquerade.js';
 import type { Carriage } from '../encap/mode.js';
 import { carriageKey } from '../encap/mode.js';
@@ -131,14 +132,13 @@ function innerSources(node: ClusterNode, others: readonly Address[]): Prefix[] {
   return [...node.overlay, ...addresses.map(hostPrefix)];
 }
 
-/** Is the mode chosen, or kept out by nothing but a rule? */
+/** Is the mode chosen, or kept out by nothing that could not change while packets are under way? */
 function openTo(decision: Decision | undefined, mode: Carriage['mode'], outer?: 4 | 6): boolean {
   const step = decision === undefined ? undefined : stepOf(decision, 'feasible');
   return (step?.candidates ?? []).some(
     (candidate: Candidate) =>
       candidate.carriage.mode === mode &&
       (outer === undefined || candidate.carriage.outer === outer) &&
-      (candidate === step?.chosen ||
-        candidate.exclusions.every((exclusion) => exclusion.code === 'rule')),
+      (candidate === step?.chosen || mayBecomeFeasible(candidate)),
   );
 }

@@ -9,7 +9,7 @@ import type { Address, Family } from '../encap/address.js';
 import type { ClusterNode, Snapshot } from '../encap/cluster.js';
 import type { DecideOptions } from '../encap/decide.js';
 import { decide } from '../encap/decide.js';
-import { AssessmentMemo } from '../encap/feasible.js';
+import { AssessmentMemo, mayBecomeFeasible } from '../encap/feasible.js';
 import { Lpm } from '../encap/lpm.js';
 import type { CarriageKey } from '../encap/mode.js';
 import { carriageKey } from '../encap/mode.js';
@@ -111,7 +111,7 @@ export class Rib {
 
   #count(decision: Decision, by: 1 | -1): void {
     for (const candidate of stepOf(decision, 'feasible')?.candidates ?? []) {
-      const open = candidate.exclusions.every(({ code }) => code === 'rule' || code === 'probe');
+      const open = mayBecomeFeasible(candidate);
       const chosen = candidate === stepOf(decision, 'feasible')?.chosen;
       if (!open && !chosen) continue;
       const key = carriageKey(candidate.carriage);

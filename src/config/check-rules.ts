@@ -12,6 +12,7 @@ import { type Family, familyBits } from '../../encap/address.js';
 import type { Cluster, ClusterNode, Link, Rule, Selector } from '../../encap/cluster.js';
 import { type Question, decide } from '../../encap/decide.js';
 import { describeExclusion } from '../../encap/describe.js';
+import { mayBecomeFeasible } from '../../encap/feasible.js';
 import { prefixContains, prefixOf } from '../../encap/prefix.js';
 import { type Exclusion, stepOf } from '../../encap/trail.js';
 import type { DraftLink, DraftNode, DraftRule, Drafts } from './draft.js';
@@ -114,6 +115,8 @@ function askPair(
   const candidates = (stepOf(decision, 'feasible')?.candidates ?? [])
     .filter((candidate) => !candidate.exclusions.some(({ code }) => code === 'rule'))
     .sort((a, b) => weight(a.exclusions) - weight(b.exclusions));
+  // Nothing is against it but a switch that agents read, and may set, at run time.
+  if (candidates.some(mayBecomeFeasible)) return undefined;
   const links = candidates.flatMap(({ exclusions }) =>
     exclusions.flatMap((exclusion) => (exclusion.code === 'link' ? [exclusion.link] : [])),
   );

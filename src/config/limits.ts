@@ -34,6 +34,12 @@ export const maxTextLength = 500;
 /** Seconds; 0: everything is in force at once, and what is under way may be lost. */
 export const settleSecondsRange = { min: 0, max: 3600 } as const;
 
+/** Seconds between two readings of a cloud's API. */
+export const cloudRefreshRange = { min: 5, max: 3600 } as const;
+
+/** Routes of one table; AWS allows 1000 at most. */
+export const routeLimitRange = { min: 0, max: 1000 } as const;
+
 /** Packets a second of one agent's own probes. */
 export const probeRateRange = { min: 1, max: 10_000 } as const;
 

@@ -5,8 +5,9 @@
  * then entries are checked against each other. Each stage goes on behind mistakes and leaves out
  * what a mistake has made unknowable, so that one mistake gives one problem and all come at once.
  */
-import type { Cluster, ProbeSettings } from '../../encap/cluster.js';
+import type { CloudSettings, Cluster, ProbeSettings } from '../../encap/cluster.js';
 import { nodeTable } from '../../encap/node-table.js';
+import { defaultCloud } from '../../encap/observed.js';
 import type { Prefix } from '../../encap/prefix.js';
 import { defaultProbes } from '../../encap/probe/settings.js';
 import { isFault, readPrefix } from './address-text.js';
@@ -29,7 +30,7 @@ import { readRules } from './read-rules.js';
 import { readZones } from './read-zones.js';
 import { References } from './references.js';
 import { Report } from './report.js';
-import type { ProbesEntry } from './schema.js';
+import type { CloudEntry, ProbesEntry } from './schema.js';
 import { fileSchema } from './schema.js';
 import { readEntry } from './shape.js';
 import { decodeText } from './text.js';
@@ -154,6 +155,7 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
       : { settleMs: value.overlay.settleSeconds * 1000 }),
     masquerade,
     ...(probes === undefined ? {} : { probes }),
+    ...(value.cloud === undefined ? {} : { cloud: readCloud(value.cloud) }),
     zones: zonesByName(zones),
     links: Object.freeze(links.map(({ link }) => link)),
     rules: Object.freeze(rules.map(({ rule }) => rule)),
@@ -162,6 +164,14 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
   // The decision needs a cluster that is whole.
   if (!report.hasErrors) checkFeasibility(cluster, { written: { rules, links, nodes }, report });
   return cluster;
+}
+
+function readCloud({ manage, refreshSeconds, routeLimit }: CloudEntry): CloudSettings {
+  return Object.freeze({
+    manage: manage ?? defaultCloud.manage,
+    refreshMs: refreshSeconds === undefined ? defaultCloud.refreshMs : refreshSeconds * 1000,
+    routeLimit: routeLimit ?? defaultCloud.routeLimit,
+  });
 }
 
 function readProbes(written: ProbesEntry): ProbeSettings {

@@ -51,6 +51,7 @@ export function fromPortable(portable: PortableCluster): Cluster {
     ...(portable.masquerade === undefined ? {} : { masquerade: settled(portable.masquerade) }),
     ...(portable.settleMs === undefined ? {} : { settleMs: portable.settleMs }),
     ...(portable.probes === undefined ? {} : { probes: settled(portable.probes) }),
+    ...(portable.cloud === undefined ? {} : { cloud: settled(portable.cloud) }),
     zones: new Map([...portable.zones].map(([name, zone]) => [name, settled(zone)])),
     links: settled(portable.links),
     rules: settled(portable.rules),

@@ -8,10 +8,12 @@
 import * as z from 'zod';
 import { providers, relationSubjects } from '../../encap/cluster.js';
 import { modes, ruleResults } from '../../encap/mode.js';
+import { defaultCloud } from '../../encap/observed.js';
 import { defaultProbes } from '../../encap/probe/settings.js';
 import { defaultSettleMs } from '../../routes/changeover.js';
 import {
   acceptsKeys,
+  cloudRefreshRange,
   defaultClusterName,
   defaultVni,
   defaultVxlanPort,
@@ -19,6 +21,7 @@ import {
   mtuRange,
   portRange,
   probeRateRange,
+  routeLimitRange,
   settleSecondsRange,
   vniRange,
 } from './limits.js';
@@ -277,11 +280,44 @@ export const probesSchema = z
       'place to the next best, and a smaller path MTU limits the route; off: they send nothing.',
   );
 
+export const cloudSchema = z
+  .strictObject({
+    manage: z
+      .boolean()
+      .describe(
+        "Do agents change what native routing needs of their own node's attachment (AWS source/" +
+          'destination check, routes, IP forwarding)? Default false: they read and report.',
+      )
+      .optional(),
+    refreshSeconds: z
+      .number()
+      .min(cloudRefreshRange.min)
+      .max(cloudRefreshRange.max)
+      .describe(
+        `Seconds between two readings of the provider's API; default ${defaultCloud.refreshMs / 1000}.`,
+      )
+      .optional(),
+    routeLimit: z
+      .int()
+      .min(routeLimitRange.min)
+      .max(routeLimitRange.max)
+      .describe(
+        'Routes of ours that one route table of a cloud may hold; nodes beyond it stay ' +
+          `encapsulated. Default ${defaultCloud.routeLimit}.`,
+      )
+      .optional(),
+  })
+  .describe(
+    "Do agents ask their providers' APIs? Absent: no. What they read fills the switches that this " +
+      'file leaves out; where the file says something, the file wins.',
+  );
+
 const fileKeys = {
   version: z.literal(1).describe('Version of this format; default 1.').optional(),
   cluster: name.describe(`Name of the cluster; default "${defaultClusterName}".`).optional(),
   overlay: overlaySchema.optional(),
   probes: probesSchema.optional(),
+  cloud: cloudSchema.optional(),
 };
 
 /** The whole file, for the published schema. */
@@ -310,4 +346,5 @@ export type RuleEntry = z.infer<typeof ruleSchema>;
 export type NodeEntry = z.infer<typeof nodeSchema>;
 export type SelectorEntry = z.infer<typeof selectorSchema>;
 export type OverlayEntry = z.infer<typeof overlaySchema>;
+export type CloudEntry = z.infer<typeof cloudSchema>;
 export type ProbesEntry = z.infer<typeof probesSchema>;

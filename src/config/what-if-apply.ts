@@ -124,14 +124,14 @@ function endsKey(ends: unknown): string {
 
 const overlayKeys = ['pools', 'vxlan', 'masquerade', 'settleSeconds'];
 
-/** `cluster:` speaks of what is below `overlay:`, of the name and of the probes. */
+/** `cluster:` speaks of what is below `overlay:`, of the name, the probes and the cloud. */
 function layOverlay(context: Change): void {
   const { document, change, patch } = context;
   if (!isMapping(change.value)) return notAMapping(context);
-  const { name, probes, ...overlay } = change.value;
+  const { name, probes, cloud, ...overlay } = change.value;
   const unknown = Object.keys(overlay).filter((key) => !overlayKeys.includes(key));
   for (const key of unknown) {
-    const meant = nearestKey(key, [...overlayKeys, 'name', 'probes']);
+    const meant = nearestKey(key, [...overlayKeys, 'name', 'probes', 'cloud']);
     patch.report.add({
       code: 'unknown-key',
       path: [...change.path, key],
@@ -140,7 +140,7 @@ function layOverlay(context: Change): void {
       message: `unknown key "${key}"`,
       remedy:
         meant === undefined
-          ? `known here: name, probes, ${overlayKeys.join(', ')}`
+          ? `known here: name, probes, cloud, ${overlayKeys.join(', ')}`
           : `did you mean "${meant}"?`,
     });
   }
@@ -151,6 +151,7 @@ function layOverlay(context: Change): void {
     top.written.push({ path: ['cluster'], patch, patchPath: [...change.path, 'name'] });
   }
   merge(overlay, { ...context, at: top, below: ['overlay'], from: change.path });
+  if (cloud !== undefined) merge({ cloud }, { ...context, at: top, below: [], from: change.path });
   if (probes === undefined) return;
   // One word stands for the mode.
   const settings = isMapping(probes) || probes === null ? probes : { mode: probes };

@@ -41,7 +41,7 @@ export const sections = ['zones', 'links', 'rules', 'nodes'] as const;
 export type Section = (typeof sections)[number];
 
 export interface ClusterDocument extends Record<Section, DocumentEntry[]> {
-  /** `cluster`, `overlay` and `probes`. */
+  /** `cluster`, `overlay`, `probes` and `cloud`. */
   readonly top: DocumentEntry;
 }
 
@@ -50,7 +50,12 @@ export function clusterDocument(cluster: Cluster): ClusterDocument {
   const zones = [...cluster.zones.values()];
   return {
     top: entry(
-      { cluster: cluster.name, overlay: overlayFields(cluster, nodes), ...probesField(cluster) },
+      {
+        cluster: cluster.name,
+        overlay: overlayFields(cluster, nodes),
+        ...probesField(cluster),
+        ...cloudField(cluster),
+      },
       undefined,
     ),
     zones: zones.map((zone) => entry(zoneFields(zone), zone.source, subnetPlaces(zone))),
@@ -175,6 +180,12 @@ function overlayFields(cluster: Cluster, nodes: readonly ClusterNode[]): Fields 
     masquerade: masqueradeField(cluster),
     settleSeconds: cluster.settleMs === undefined ? undefined : cluster.settleMs / 1000,
   });
+}
+
+function cloudField({ cloud }: Cluster): Fields {
+  if (cloud === undefined) return {};
+  const { manage, refreshMs, routeLimit } = cloud;
+  return { cloud: { manage, refreshSeconds: refreshMs / 1000, routeLimit } };
 }
 
 function probesField({ probes }: Cluster): Fields {

@@ -3,6 +3,7 @@
  * and passwords have no field here, wherever a file may keep them.
  */
 import type {
+  CloudSettings,
   Cluster,
   ClusterNode,
   Link,
@@ -15,6 +16,7 @@ import type {
   ZoneSubnet,
 } from '../../encap/cluster.js';
 import { nodeTable } from '../../encap/node-table.js';
+import type { ObservedNode } from '../../encap/observed.js';
 import { fields, keep } from './shape.js';
 
 const switches = fields<Switches>({
@@ -90,7 +92,12 @@ const node = fields<ClusterNode>({
   mtu: 'whole',
   accepts: 'whole',
   withdrawn: 'whole',
-  observed: 'whole',
+  observed: fields<ObservedNode>({
+    switches,
+    admits: 'whole',
+    source: 'whole',
+    waits: 'whole',
+  }),
   live: 'whole',
   masquerade: 'whole',
   source,
@@ -104,6 +111,7 @@ const cluster = fields<Cluster>({
   masquerade: fields<Masquerade>({ sources: 'whole', exclude: 'whole' }),
   settleMs: 'whole',
   probes: fields<ProbeSettings>({ policy: 'whole', port: 'whole', packetsPerSecond: 'whole' }),
+  cloud: fields<CloudSettings>({ manage: 'whole', refreshMs: 'whole', routeLimit: 'whole' }),
   zones: { values: zone },
   links: { each: link },
   rules: { each: rule },

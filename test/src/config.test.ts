@@ -536,6 +536,7 @@ t.test('the published JSON Schema is that of this program', (t) => {
     'cluster',
     'overlay',
     'probes',
+    'cloud',
     'zones',
     'links',
     'rules',
