@@ -4,9 +4,9 @@
  */
 import type { Address } from '../encap/address.js';
 import { bestRoute } from '../tunnel/best-route.js';
-import type { KernelObject, RouteObject } from '../tunnel/kernel.js';
+import type { KernelObject } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
-import { desiredIndex } from './desired-index.js';
+import { commonObjects, desiredRoute, entryBehind } from './desired-index.js';
 import type { DesiredObject, DesiredState } from './desired.js';
 import type { ActualState } from './diff.js';
 import { differences } from './equal.js';
@@ -21,8 +21,6 @@ export interface KernelInput {
   /** The owner's prefix or the pool that decides. */
   readonly prefix: Prefix;
   readonly address: Address;
-  /** Node that owns the prefix, if it is another. */
-  readonly peer: string | undefined;
   readonly history?: ObjectHistory | undefined;
 }
 
@@ -52,24 +50,19 @@ export function kernelNotRead(reason: string): KernelReport {
   return { compared: false, reason, objects: [], effective: null };
 }
 
-/** The desired route of exactly this prefix; the smallest metric where there are several. */
-export function desiredRoute(desired: DesiredState, prefix: Prefix): RouteObject | undefined {
-  return desiredIndex(desired).routes.get(prefix.text);
-}
-
 /** In the order in which they are applied: device, its addresses, peer entries, sysctls, route. */
 export function objectsFor(input: KernelInput): readonly DesiredObject[] {
   const { desired, prefix } = input;
-  const route = desiredRoute(desired, prefix);
+  const { objects } = desired;
+  const route = desiredRoute(objects, prefix);
   if (route === undefined) return [];
   const { target } = route;
   const device = target.kind === 'unicast' ? target.device : undefined;
-  const { common, fdb } = desiredIndex(desired);
-  const ofDevice = common.filter((object) => needs(object, device));
+  const ofDevice = commonObjects(objects).filter((object) => needs(object, device));
   const gateway = target.kind === 'unicast' ? target.gateway : undefined;
-  const neighbour = desired.objects.get(`neighbour ${device} ${gateway?.text}`);
-  const entries = fdb.get(input.peer ?? '')?.filter((entry) => entry.device === device) ?? [];
-  const ofPeer = neighbour === undefined ? entries : [neighbour, ...entries];
+  const neighbour = objects.get(`neighbour ${device} ${gateway?.text}`);
+  const entry = entryBehind(objects, route);
+  const ofPeer = [neighbour, entry].filter((object) => object !== undefined);
   const order = ['link', 'address', 'fdb', 'neighbour', 'sysctl', 'route'];
   return [...ofDevice, ...ofPeer, route].sort(
     (a, b) => order.indexOf(a.type) - order.indexOf(b.type),

@@ -1,6 +1,7 @@
 /** Whose an address is: a node's prefix, a pool, or a node's own address on the underlay. */
 import type { Address } from '../encap/address.js';
 import type { Cluster, ClusterNode } from '../encap/cluster.js';
+import { nodeIndex } from '../encap/node-index.js';
 import type { Prefix } from '../encap/prefix.js';
 import { prefixContains } from '../encap/prefix.js';
 import type { DestinationKind } from './explain-report.js';
@@ -15,13 +16,7 @@ export interface Destination {
 
 /** The node that has it as an underlay or public address. */
 export function nodeByOuterAddress(cluster: Cluster, address: Address): ClusterNode | undefined {
-  for (const node of cluster.nodes.values()) {
-    const held =
-      node.underlay.some((entry) => entry.address.text === address.text) ||
-      node.publicAddresses.some((entry) => entry.text === address.text);
-    if (held) return node;
-  }
-  return undefined;
+  return nodeIndex(cluster.nodes).byOuterAddress(address);
 }
 
 /** The node that owns the longest prefix around an address. */
@@ -29,14 +24,7 @@ export function ownerOf(
   cluster: Cluster,
   address: Address,
 ): { readonly node: ClusterNode; readonly prefix: Prefix } | undefined {
-  let found: { node: ClusterNode; prefix: Prefix } | undefined;
-  for (const node of cluster.nodes.values())
-    for (const prefix of node.overlay) {
-      // Of two records with one prefix the later one counts, as in the RIB.
-      if (prefixContains(prefix, address) && prefix.length >= (found?.prefix.length ?? 0))
-        found = { node, prefix };
-    }
-  return found;
+  return nodeIndex(cluster.nodes).ownerOf(address);
 }
 
 /** The longest pool around an address. */

@@ -12,10 +12,11 @@ import { decide } from '../encap/decide.js';
 import type { Prefix } from '../encap/prefix.js';
 import type { Decision } from '../encap/trail.js';
 import type { UnderlayTable } from '../encap/underlay/index.js';
+import { desiredRoute } from './desired-index.js';
 import type { DesiredState } from './desired.js';
 import type { ActualState } from './diff.js';
 import type { ObjectHistory } from './explain-kernel.js';
-import { desiredRoute, explainKernel, kernelNotRead } from './explain-kernel.js';
+import { explainKernel, kernelNotRead } from './explain-kernel.js';
 import type {
   BasisReport,
   ExplainReport,
@@ -69,7 +70,7 @@ export function explain(input: ExplainInput): ExplainReport {
       ? unownedVerdict({ cluster, address: address.text, pool, outerOf })
       : decidedVerdict(decision, { cluster, address: address.text });
   const verdict = owner === undefined ? decided : carried(decided, owner.prefix, input.desired);
-  const kernel = kernelReport(input, { address, prefix: question?.prefix, owner: owner?.node });
+  const kernel = kernelReport(input, { address, prefix: question?.prefix });
   const local = snapshot.local?.node === from.name;
   return {
     schema: explainSchema,
@@ -124,7 +125,7 @@ function carried(
   desired: DesiredState | undefined,
 ): VerdictWithoutExit {
   if (desired === undefined || verdict.mode === null) return verdict;
-  const route = desiredRoute(desired, prefix);
+  const route = desiredRoute(desired.objects, prefix);
   if (route?.target.kind === 'unicast') {
     const byProcess =
       verdict.mode !== 'native' &&
@@ -148,7 +149,6 @@ function kernelReport(
   of: {
     readonly address: Address;
     readonly prefix: Prefix | undefined;
-    readonly owner: ClusterNode | undefined;
   },
 ): KernelReport {
   const { desired, actual, from, snapshot, kernelReason, history } = input;
@@ -160,8 +160,7 @@ function kernelReport(
           ? 'this is the cluster file alone'
           : `this is the kernel of ${snapshot.local.node}, not of ${from.name}`),
     );
-  const peer = of.owner?.name === from.name ? undefined : of.owner?.name;
-  return explainKernel({ desired, actual, prefix: of.prefix, address: of.address, peer, history });
+  return explainKernel({ desired, actual, prefix: of.prefix, address: of.address, history });
 }
 
 function returnReport(

@@ -58,7 +58,8 @@ function strands(rule: Rule, { cluster, facts, from, owner }: Pair): boolean {
 const known = new WeakMap<NodeTable, { readonly cluster: Cluster; readonly nodes: Nodes }>();
 type Nodes = readonly ClusterNode[];
 
-function representatives(cluster: Cluster): Nodes {
+/** Of their kinds, in a few; found once for a cluster. */
+export function representatives(cluster: Cluster): Nodes {
   const cached = known.get(cluster.nodes);
   if (cached?.cluster === cluster) return cached.nodes;
   const nodes = chooseRepresentatives(cluster);
@@ -81,18 +82,29 @@ function chooseRepresentatives(cluster: Cluster): Nodes {
       wordsOf(accepts),
       mtu ?? '',
     ].join(' ');
-  const own = new Tally<ClusterNode>(
-    2,
-    (node) => `${node.zone} ${families(node)} ${ownWords(node)}`,
-  );
-  for (const node of cluster.nodes.values()) if (!node.withdrawn) own.offer(node);
+  // Most nodes say nothing of their own, and there are many: no words are made of them.
+  const isPlain = (node: ClusterNode): boolean => {
+    if (node.mtu !== undefined || named.has(node.name)) return false;
+    for (const key of keys) if ((node.labels[key] ?? '') !== '') return false;
+    return wordsOf(node.switches) === '' && wordsOf(node.accepts) === '';
+  };
+  const own = new Tally<ClusterNode>(2);
+  for (const node of cluster.nodes.values()) {
+    if (node.withdrawn) continue;
+    const families = familiesOf(node);
+    own.offer(node, {
+      group: node.zone,
+      kind: isPlain(node) ? families : `${families} ${ownWords(node)}`,
+    });
+  }
   if (own.chosen.length <= maxRepresentatives) return own.chosen;
   const zoneWords = new Map([...cluster.zones.values()].map((zone) => [zone.name, kindOf(zone)]));
-  const coarse = new Tally<ClusterNode>(
-    3,
-    (node) => `${zoneWords.get(node.zone)} ${families(node)} ${ownWords(node)}`,
-  );
-  for (const node of own.chosen) coarse.offer(node);
+  const coarse = new Tally<ClusterNode>(3);
+  for (const node of own.chosen)
+    coarse.offer(node, {
+      group: zoneWords.get(node.zone) ?? '',
+      kind: `${familiesOf(node)} ${ownWords(node)}`,
+    });
   const step = Math.max(1, Math.ceil(coarse.chosen.length / maxRepresentatives));
   return coarse.chosen.filter((_, i) => i % step === 0);
 }
@@ -101,35 +113,40 @@ function kindOf({ provider, region, switches, mtu }: Zone): string {
   return `${provider} ${region ?? ''} ${wordsOf(switches)} ${mtu ?? ''}`;
 }
 
-function families({ underlay, publicAddresses, overlay }: ClusterNode): string {
-  const of = (list: readonly { readonly family: number }[]): string =>
-    [4, 6].filter((family) => list.some((one) => one.family === family)).join('');
-  return `${of(underlay.map(({ address }) => address))}/${of(publicAddresses)}/${of(overlay)}`;
+/** A bit for each family and kind of address that the node has. */
+function familiesOf({ underlay, publicAddresses, overlay }: ClusterNode): number {
+  let bits = 0;
+  for (const { address } of underlay) bits |= address.family === 4 ? 1 : 2;
+  for (const { family } of publicAddresses) bits |= family === 4 ? 4 : 8;
+  for (const { family } of overlay) bits |= family === 4 ? 16 : 32;
+  return bits;
 }
 
-/** Most nodes say nothing of their own, and there are many. */
 function wordsOf(record: object): string {
   for (const _ in record) return JSON.stringify(record);
   return '';
 }
 
-/** The first few of each kind. */
+/** The first few of each kind, kinds told apart within a group. */
 class Tally<T> {
   readonly chosen: T[] = [];
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, Map<string | number, number>>();
   readonly #most: number;
-  readonly #kind: (value: T) => string;
 
-  constructor(most: number, kind: (value: T) => string) {
+  constructor(most: number) {
     this.#most = most;
-    this.#kind = kind;
   }
 
-  offer(value: T): void {
-    const kind = this.#kind(value);
-    const count = this.#counts.get(kind) ?? 0;
+  offer(
+    value: T,
+    { group, kind }: { readonly group: string; readonly kind: string | number },
+  ): void {
+    let counts = this.#counts.get(group);
+    if (counts === undefined)
+      this.#counts.set(group, (counts = new Map<string | number, number>()));
+    const count = counts.get(kind) ?? 0;
     if (count >= this.#most) return;
-    this.#counts.set(kind, count + 1);
+    counts.set(kind, count + 1);
     this.chosen.push(value);
   }
 }

@@ -15,9 +15,9 @@ import { describeCarriage } from '../../encap/describe.js';
 import type { Decision } from '../../encap/trail.js';
 import { stepOf } from '../../encap/trail.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
+import { desiredRoute } from '../desired-index.js';
 import type { DesiredState } from '../desired.js';
 import { firstDevice } from '../desired.js';
-import { desiredRoute } from '../explain-kernel.js';
 import { decidedVerdict } from '../explain-verdict.js';
 import { deviceInSlot } from '../ownership.js';
 import { tunnelAddress } from '../vtep.js';
@@ -91,7 +91,7 @@ export function pairOf(question: PairQuestion): Pair | undefined {
     back,
     sending: role === 'from' ? 'there' : 'back',
     receiving: role === 'from' ? 'back' : 'there',
-    route: prefix && desiredRoute(desired, prefix),
+    route: prefix && desiredRoute(desired.objects, prefix),
     inDevices: devicesFor(back, desired),
     outer,
     nic: outer && local?.nics[outer.local.family]?.name,

@@ -2,7 +2,7 @@
  * The objects that we make: those that packets to the peer need, and the devices that packets of
  * the peer arrive on, each compared with what is desired.
  */
-import { desiredIndex } from '../desired-index.js';
+import { commonObjects } from '../desired-index.js';
 import type { DesiredObject } from '../desired.js';
 import { compareObject, concernsDevice, objectsFor, standingObjects } from '../explain-kernel.js';
 import { formatObject } from '../../tunnel/format.js';
@@ -48,10 +48,9 @@ export function objectStages(parts: ViewParts): readonly StageReport[] {
           actual,
           prefix: pair.prefix,
           address: pair.destination,
-          peer: pair.peer.name,
         });
   const nic = pair.nic;
-  const arriving = desiredIndex(desired).common.filter((object) => {
+  const arriving = commonObjects(desired.objects).filter((object) => {
     switch (object.type) {
       case 'link':
         return pair.inDevices.includes(object.name);

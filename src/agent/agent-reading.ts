@@ -1,5 +1,5 @@
 /** What a running agent's answers about its node rest on. */
-import { desiredIndex } from '../../routes/desired-index.js';
+import { commonObjects } from '../../routes/desired-index.js';
 import type { ActualState } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import type { NodeReading } from '../explain/node-reading.js';
@@ -42,10 +42,9 @@ export async function readActual(
   { runtime: { kernel }, plan }: Pick<AgentView, 'runtime' | 'plan'>,
   interest?: KernelInterest,
 ): Promise<ActualState> {
-  const { common } = desiredIndex({ objects: plan.objects, peers: plan.desired.peers });
   return {
     kernel: await kernel.dump(interest),
-    sysctls: readSysctls(kernel, common),
+    sysctls: readSysctls(kernel, commonObjects(plan.objects)),
   };
 }
 

@@ -7,6 +7,10 @@ import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { Reconciler, systemClock } from '../../routes/reconciler.js';
+import { CloudKeeper } from '../cloud/keeper.js';
+import type { Observe } from '../cloud/observe.js';
+import { observeWith } from '../cloud/observe.js';
+import { openCloud } from '../cloud/open.js';
 import type { ControlServer } from '../http/server.js';
 import { HttpProblem, serveControl } from '../http/server.js';
 import { Journal } from '../journal/journal.js';
@@ -28,7 +32,8 @@ import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
-import { agentSocket, freezeFile, termsFile } from './paths.js';
+import { agentSocket, cloudReadingFile, freezeFile, termsFile } from './paths.js';
+import { AnswerPreparation } from './prepare-answers.js';
 import { probeRoute } from './probe-route.js';
 import { TermsFile, monotonicMs } from './terms-record.js';
 import { PassLog } from './pass-log.js';
@@ -64,10 +69,12 @@ export class Agent {
   readonly #reconciler: Reconciler;
   readonly #probing: ProbeService;
   readonly #continuous: ContinuousService;
+  readonly #cloud: CloudKeeper;
   readonly #change: GuardedChange;
   readonly #freeze: Freeze;
   readonly #journal = new Journal();
   readonly #passLog: PassLog;
+  readonly #answers = new AnswerPreparation();
   /** In force instead of the store's cluster while nobody has confirmed it. */
   #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
@@ -91,6 +98,7 @@ export class Agent {
         onRefused: (problem) => options.log.warn(problem),
       }),
       probes: () => this.#continuous.results,
+      observe: (cluster) => this.#observe(cluster),
     });
     this.#freeze = new Freeze({
       path: freezeFile(options.paths),
@@ -127,6 +135,15 @@ export class Agent {
       current: () =>
         this.#plan && { snapshot: this.#plan.snapshot, decisions: this.#plan.rib.decisions },
       onChange: () => this.#reconciler.trigger('probes'),
+    });
+    this.#cloud = new CloudKeeper({
+      self: node,
+      file: cloudReadingFile(options.paths),
+      log: options.log,
+      clock: systemClock,
+      chance: Math.random,
+      open: openCloud,
+      onChange: () => this.#reconciler.trigger('cloud'),
     });
     this.#change = agentChange({
       ...options,
@@ -182,6 +199,12 @@ export class Agent {
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
 
+  readonly #observe: Observe = (() => {
+    let asked: Cluster | undefined;
+    const observe = observeWith(() => (asked === undefined ? new Map() : this.#cloud.nodes(asked)));
+    return (cluster: Cluster) => observe((asked = cluster));
+  })();
+
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
   async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {
     const { store, log } = this.#options;
@@ -201,9 +224,11 @@ export class Agent {
     await this.#server?.close();
     this.#guardWatch?.close();
     this.#continuous.close();
+    this.#cloud.close();
     this.#probing.close();
     await this.#reconciler.stop();
     clearTimeout(this.#nextStep);
+    this.#answers.close();
     this.#freeze.close();
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');
@@ -236,8 +261,12 @@ export class Agent {
     const cluster = this.#plan?.snapshot.cluster;
     if (cluster !== undefined) {
       void this.#probing.update(cluster);
-      this.#continuous.update(cluster, { frozen: this.#freeze.report !== undefined });
+      const frozen = this.#freeze.report !== undefined;
+      this.#continuous.update(cluster, { frozen });
+      const configured = this.#candidate ?? this.#options.store.current;
+      if (configured !== undefined) this.#cloud.update(configured, { frozen });
     }
+    if (this.#plan !== undefined) this.#answers.prepare(this.#plan);
     if (report.withheld.length === 0) this.#enforced = this.#plan;
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
@@ -314,6 +343,7 @@ export class Agent {
       lastPass: pass === undefined ? undefined : passSummary(pass.report, pass.at),
       peers: plan === undefined ? [] : this.#peers(plan),
       probes: this.#continuous.status(),
+      cloud: this.#cloud.status(),
       freeze: freezeStatus(this.#freeze),
       changeover: changeoverReport(this.#planner.underWay()),
       masquerade: plan === undefined ? undefined : masqueradeStatus(plan),

@@ -1,7 +1,7 @@
 /** Which entries of the kernel's tables an explanation of one destination looks at. */
 import type { Address } from '../../encap/address.js';
 import type { ClusterNode } from '../../encap/cluster.js';
-import { desiredIndex } from '../../routes/desired-index.js';
+import { desiredRoute, peerEntries } from '../../routes/desired-index.js';
 import { tunnelAddress, vtepMac } from '../../routes/vtep.js';
 import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import type { NodeReading } from './reading.js';
@@ -17,16 +17,16 @@ export function interestOf(
   { destination, peer }: InterestQuestion,
 ): KernelInterest {
   const { cluster } = snapshot;
-  const { routes, fdb } = desiredIndex(desired);
+  const { objects } = desired;
   const nextHops = (peer?.overlay ?? []).flatMap((prefix) => {
-    const target = routes.get(prefix.text)?.target;
+    const target = desiredRoute(objects, prefix)?.target;
     return target?.kind === 'unicast' ? (target.gateway ?? []) : [];
   });
   const ownAddresses = ([4, 6] as const).flatMap(
     (family) => (peer && tunnelAddress(peer, family)) ?? [],
   );
   const outer = peer === undefined ? [] : peer.underlay.map(({ address }) => address);
-  const entries = peer === undefined ? [] : (fdb.get(peer.name) ?? []);
+  const entries = peer === undefined ? [] : peerEntries(objects, { cluster: cluster.name, peer });
   return {
     addresses: [
       ...(destination === undefined ? [] : [destination]),
