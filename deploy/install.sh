@@ -152,7 +152,7 @@ remove() {
     for path in "$@"; do
         [ -e "$root$path" ] || [ -L "$root$path" ] || continue
         change "remove $path"
-        [ "$dry_run" = yes ] || rm -rf "${root:?/}$path"
+        [ "$dry_run" = yes ] || rm -rf "$root$path"
     done
 }
 
@@ -264,7 +264,7 @@ node_from_registry() {
     }
     mkdir -p "$new/done/bin"
     mv "$new/node_modules/node-linux-$machine/bin/node" "$new/done/bin/node"
-    rm -rf "${root:?/}$home/node"
+    rm -rf "$root$home/node"
     mv "$new/done" "$root$home/node"
     rm -rf "$new"
 }
@@ -597,7 +597,7 @@ switch_to() {
     count=$changes
     configure_back
     if ! { place "$before" && activate "$count"; }; then fail 5 "$name failed, and $before is not ready either"; fi
-    if [ "$name" != "$(previous)" ]; then rm -rf "${root:?/}$versions/$name"; fi
+    if [ "$name" != "$(previous)" ]; then remove "$versions/$name"; fi
     fail 5 "$name did not become ready: $before runs again"
 }
 
@@ -803,7 +803,7 @@ clean_up() {
             done
             rm -rf "$root$versions/.new.$$" "$root$home/.node.$$"
         else
-            rm -rf "${root:?/}$home"
+            rm -rf "$root$home"
             if [ -f "$scratch/made" ]; then remove_folders <"$scratch/made"; fi
         fi
     fi
