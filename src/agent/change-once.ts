@@ -10,6 +10,7 @@ import { realpathSync } from 'node:fs';
 import type { Cluster } from '../../encap/cluster.js';
 import { ownState } from '../../routes/ownership.js';
 import { loadClusterFile } from '../config/index.js';
+import { observeFrom } from '../cloud/observe.js';
 import { serveControl } from '../http/server.js';
 import { assess } from './assess.js';
 import { parseCandidate } from './candidate.js';
@@ -23,7 +24,7 @@ import { GuardedChange } from './guarded-change.js';
 import type { NodeRuntime } from './node-runtime.js';
 import { applyOnce, downOnce } from './one-shot.js';
 import type { AgentPaths } from './paths.js';
-import { agentSocket, appliedFile, changeRecordFile } from './paths.js';
+import { agentSocket, appliedFile, changeRecordFile, cloudReadingFile } from './paths.js';
 import { openPing } from './ping.js';
 import { Planner } from './planner.js';
 
@@ -36,7 +37,7 @@ export interface OnceOptions {
   readonly log: (line: string) => void;
 }
 
-type Hands = Pick<OnceOptions, 'node' | 'runtime'>;
+type Hands = Pick<OnceOptions, 'node' | 'runtime' | 'paths'>;
 
 export interface GuardedOnce {
   readonly change: GuardedChange;
@@ -75,7 +76,7 @@ export async function changeOnce(
       assess({
         node,
         cluster,
-        planner: new Planner(kernel, node),
+        planner: new Planner(kernel, node, { observe: observeFrom(cloudReadingFile(paths)) }),
         kernel,
         previous: before,
         sshClient,
@@ -114,7 +115,7 @@ export async function rollbackOnce(
   if (record?.state !== 'provisional') return undefined;
   const { configFile, node } = record;
   const before = await clusterOf(record.previous, configFile);
-  const failures = await restore({ runtime: options.runtime, node }, before);
+  const failures = await restore({ runtime: options.runtime, node, paths: options.paths }, before);
   if (failures.length > 0)
     throw new ChangeRefused(
       'conflict',
@@ -183,8 +184,10 @@ async function restore(hands: Hands, before: Cluster | undefined): Promise<reado
   return before === undefined ? (await downOnce(hands.runtime)).failed : applyLines(hands, before);
 }
 
-async function applyLines({ node, runtime }: Hands, cluster: Cluster): Promise<readonly string[]> {
-  const report = await applyOnce({ node, cluster, runtime });
+async function applyLines(hands: Hands, cluster: Cluster): Promise<readonly string[]> {
+  const { node, runtime } = hands;
+  const observe = observeFrom(cloudReadingFile(hands.paths));
+  const report = await applyOnce({ node, cluster, runtime, observe });
   return report.failed.map(({ object, error }) => `${object.object}: ${error}`);
 }
 

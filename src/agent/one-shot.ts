@@ -9,9 +9,10 @@ import { diff } from '../../routes/diff.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import { deviceNames } from '../../routes/ownership.js';
 import type { Kernel } from '../../tunnel/kernel.js';
+import type { Observe } from '../cloud/observe.js';
 import { assess } from './assess.js';
 import type { NodeRuntime } from './node-runtime.js';
-import type { NodePlan } from './planner.js';
+import type { NodePlan, PlannerOptions } from './planner.js';
 import { Planner } from './planner.js';
 import type { PlanReport, PlannedChange } from './plan-report.js';
 import { planReport, plannedChange } from './plan-report.js';
@@ -22,6 +23,8 @@ export interface OneShot {
   readonly node: string;
   readonly cluster: Cluster;
   readonly runtime: NodeRuntime;
+  /** What an agent has read of the provider's API before. */
+  readonly observe?: Observe | undefined;
 }
 
 /** What would change; nothing is written. */
@@ -33,7 +36,7 @@ export async function planOnce(
     readonly readGuard?: ReadGuard;
   },
 ): Promise<PlanReport> {
-  const planner = new Planner(options.kernel, options.node);
+  const planner = new Planner(options.kernel, options.node, observing(options));
   return assess({ ...options, planner });
 }
 
@@ -61,7 +64,7 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
   const { node, runtime } = options;
   const { kernel } = runtime;
   const cluster: Cluster = { ...options.cluster, settleMs: 0 };
-  const planner = new Planner(kernel, node);
+  const planner = new Planner(kernel, node, observing(options));
   const applied: PlannedChange[] = [];
   let guard: string | undefined;
   for (let pass = 1; ; pass++) {
@@ -142,4 +145,8 @@ async function compare(options: {
       sysctls: readSysctls(kernel, plan.objects.values()),
     }),
   };
+}
+
+function observing({ observe }: Pick<OneShot, 'observe'>): PlannerOptions {
+  return observe === undefined ? {} : { observe };
 }

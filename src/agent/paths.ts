@@ -44,8 +44,18 @@ export function freezeFile(paths: Pick<AgentPaths, 'stateDir'>): string {
   return join(paths.stateDir, 'freeze');
 }
 
+/** What was read last from the provider's API. */
+export function cloudReadingFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
+  return join(paths.runtimeDir, 'cloud-reading.json');
+}
+
 export function termsFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
   return join(paths.runtimeDir, 'terms.json');
+}
+
+/** What the provider's metadata service has told. */
+export function machineFile(paths: Pick<AgentPaths, 'runtimeDir'>): string {
+  return join(paths.runtimeDir, 'machine');
 }
 
 /** The cluster file as `apply` without an agent applied it last. */
@@ -59,9 +69,11 @@ export function filesOf(paths: AgentPaths): readonly string[] {
     agentSocket(paths),
     workloadEnvFile(paths),
     termsFile(paths),
+    machineFile(paths),
     lastGoodFile(paths),
     changeRecordFile(paths),
     appliedFile(paths),
     freezeFile(paths),
+    cloudReadingFile(paths),
   ];
 }

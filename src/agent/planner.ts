@@ -43,6 +43,7 @@ import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
+import type { Observe } from '../cloud/observe.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { factsKey, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
@@ -86,6 +87,8 @@ export interface PlannerOptions {
   /** Monotonic, and the same for every process of the machine. */
   readonly nowMs?: () => number;
   readonly probes?: () => ProbeResults | undefined;
+  /** Lays what was read from providers' APIs over the cluster; the same object for the same input. */
+  readonly observe?: Observe;
 }
 
 export class Planner {
@@ -94,6 +97,7 @@ export class Planner {
   readonly #record: TermsRecord;
   readonly #nowMs: () => number;
   readonly #probes: () => ProbeResults | undefined;
+  readonly #observe: Observe;
   #history: TermsHistory | undefined;
   /** There is a record that must not be used. */
   #refused = false;
@@ -114,13 +118,14 @@ export class Planner {
     this.#record = options.record ?? new TermsMemory();
     this.#nowMs = options.nowMs ?? monotonicMs;
     this.#probes = options.probes ?? (() => undefined);
+    this.#observe = options.observe ?? ((cluster) => cluster);
   }
 
   /** Another one for the same node, for questions that must not disturb what this one remembers. */
   fork(): Planner {
     const record = new TermsMemory();
     record.write(this.remembered());
-    const options = { record, nowMs: this.#nowMs, probes: this.#probes };
+    const options = { record, nowMs: this.#nowMs, probes: this.#probes, observe: this.#observe };
     const other = new Planner(this.#kernel, this.#node, options);
     other.#kinds = this.#kinds;
     return other;
@@ -191,7 +196,8 @@ export class Planner {
     };
   }
 
-  async plan(cluster: Cluster, state: KernelState): Promise<NodePlan> {
+  async plan(configured: Cluster, state: KernelState): Promise<NodePlan> {
+    const cluster = this.#observe(configured);
     const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
     const plan = await this.#plan(cluster, { state, clock });
     this.#planned = { plan, history: this.#history ?? [], clock };

@@ -8,6 +8,7 @@ import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import type { PlaneStatus } from '../../tunnel/userspace/plane.js';
 import type { FreezeReport } from '../../routes/explain-report.js';
+import type { CloudStatus } from '../cloud/status.js';
 import type { ProbesStatus } from '../probe/continuous/service.js';
 import { changeLine } from '../journal/change-line.js';
 import type { ChangeReport } from './change.js';
@@ -71,6 +72,8 @@ export interface StatusReport {
   readonly peers: readonly PeerStatus[];
   /** What agents find out about the paths to each other; absent in reports of older agents. */
   readonly probes?: ProbesStatus | undefined;
+  /** What is known of the provider's API; absent where the file does not speak of it. */
+  readonly cloud?: CloudStatus | undefined;
   /** The agent writes nothing; what differs from the decision meanwhile, a line an object. */
   readonly freeze?: (FreezeReport & { readonly drift: readonly string[] }) | undefined;
   /** A change of configuration that is under way. */

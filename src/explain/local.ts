@@ -7,11 +7,12 @@ import { readSysctls } from '../../routes/reconciler.js';
 import { openGuard } from '../../tunnel/guard/index.js';
 import type { Kernel } from '../../tunnel/kernel.js';
 import { missingAddresses } from '../agent/assemble.js';
-import { termsFile } from '../agent/paths.js';
+import { cloudReadingFile, termsFile } from '../agent/paths.js';
 import type { NodePlan } from '../agent/planner.js';
 import { Planner } from '../agent/planner.js';
 import { readNodeGuard } from '../agent/read-guard.js';
 import { TermsFile, TermsMemory } from '../agent/terms-record.js';
+import { observeFrom } from '../cloud/observe.js';
 import { liveFilters } from './filter-reading.js';
 import { guardLines } from './guard-words.js';
 import type { NodeReading } from './node-reading.js';
@@ -43,9 +44,10 @@ export async function readHere(question: LocalQuestion): Promise<LocalReading> {
       here: false,
       why: `no device here has an underlay address of ${name}, so this kernel is not its kernel`,
     };
+  const observe = observeFrom(cloudReadingFile({ runtimeDir }));
   const record = new TermsMemory();
   record.write(new TermsFile(termsFile({ runtimeDir })).read() ?? []);
-  const plan = await new Planner(kernel, name, { record }).plan(cluster, state);
+  const plan = await new Planner(kernel, name, { record, observe }).plan(cluster, state);
   const actual = { kernel: state, sysctls: readSysctls(kernel, plan.objects.values()) };
   return {
     here: true,

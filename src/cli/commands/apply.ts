@@ -111,6 +111,8 @@ async function applyHere(options: {
     { refuseCuts },
     { readFile },
     { sshClient },
+    { observeFrom },
+    { cloudReadingFile },
   ] = await Promise.all([
     import('../cluster-file.js'),
     import('../node-kernel.js'),
@@ -119,6 +121,8 @@ async function applyHere(options: {
     import('../../agent/refuse-cuts.js'),
     import('node:fs/promises'),
     import('../ssh-client.js'),
+    import('../../cloud/observe.js'),
+    import('../../agent/paths.js'),
   ]);
   const cluster = await readCluster(options.config);
   const node = requireNode(cluster, {
@@ -128,9 +132,10 @@ async function applyHere(options: {
   }).name;
   return withRuntime({ ...options, command: 'apply' }, async (runtime) => {
     const { kernel } = runtime;
-    const plan = await planOnce({ node, cluster, kernel, sshClient: sshClient() });
+    const observe = observeFrom(cloudReadingFile(options));
+    const plan = await planOnce({ node, cluster, kernel, sshClient: sshClient(), observe });
     if (!options.allowManagementCut) refuseCuts(options.config, plan.managementCuts ?? []);
-    const report = await applyOnce({ node, cluster, runtime });
+    const report = await applyOnce({ node, cluster, runtime, observe });
     noteApplied(options, { file: options.config, content: await readFile(options.config) });
     return report;
   });

@@ -1,4 +1,5 @@
 /** `plan`: what would change in this kernel, and whom it would touch; nothing is written. */
+import { dirname } from 'node:path';
 import { Argument, Command } from '@commander-js/extra-typings';
 import type { PlanReport } from '../../agent/plan-report.js';
 import type { Way } from '../options.js';
@@ -125,12 +126,16 @@ async function planHere(question: PlanQuestion, file: string): Promise<PlanRepor
     { planOnce },
     { readNodeGuard },
     { sshClient },
+    { observeFrom },
+    { cloudReadingFile },
   ] = await Promise.all([
     import('../cluster-file.js'),
     import('../node-kernel.js'),
     import('../../agent/one-shot.js'),
     import('../../agent/read-guard.js'),
     import('../ssh-client.js'),
+    import('../../cloud/observe.js'),
+    import('../../agent/paths.js'),
   ]);
   const { whatIf } = question;
   const cluster = await readCluster(file, { whatIf });
@@ -139,8 +144,9 @@ async function planHere(question: PlanQuestion, file: string): Promise<PlanRepor
     option: '--node',
     isDefault: question.nodeIsDefault,
   }).name;
+  const observe = observeFrom(cloudReadingFile({ runtimeDir: dirname(question.socket) }));
   const report = await withKernel((kernel) =>
-    planOnce({ node, cluster, kernel, sshClient: sshClient(), readGuard: readNodeGuard }),
+    planOnce({ node, cluster, kernel, sshClient: sshClient(), readGuard: readNodeGuard, observe }),
   );
   return whatIf.length === 0 ? report : { ...report, whatIf };
 }
