@@ -31,15 +31,16 @@ export function ec2Permission(action: Ec2Action): string {
 }
 
 /**
- * Keys of our tags, which a policy may hold CreateTags and DeleteTags to (`aws:TagKeys`, with
- * `StringLike` for the last one). On network interfaces: `cluster`, `node`, `check` (we switched
- * its source/destination check off) and one `route` a route table (the destinations that we
- * routed there). On route tables: `cluster`, where some node of the cluster has made a route.
+ * Keys of our tags; a policy may hold CreateTags and DeleteTags to `selvage:*` (`aws:TagKeys`).
+ * What each is for is in tags.ts.
  */
 export const ec2Tags = {
+  /** On network interfaces. */
   cluster: 'selvage:cluster',
   node: 'selvage:node',
   check: 'selvage:source-dest-check',
-  /** Followed by the id of the route table. */
+  /** Followed by the id of a route table. */
   routePrefix: 'selvage:route:',
+  /** On route tables, followed by the name of a cluster. */
+  tablePrefix: 'selvage:routes:',
 } as const;
