@@ -179,7 +179,7 @@ function speaksOf(rule: FirewallRule, packet: Omit<FirewalledPacket, 'peer'>): b
 }
 
 /** What of the prefixes lies outside of all `taken`; the same array where nothing is taken. */
-function without(prefixes: readonly Prefix[], taken: readonly Prefix[]): readonly Prefix[] {
+export function without(prefixes: readonly Prefix[], taken: readonly Prefix[]): readonly Prefix[] {
   let rest = prefixes;
   for (const hole of taken) {
     if (!rest.some((prefix) => prefixesOverlap(prefix, hole))) continue;
