@@ -6,6 +6,7 @@
  *     down           labDown      → DownResult
  *     exec NODE …    labExec      → exit status of the program
  *     explain DST    labExplain   → exit status of route-explain
+ *     set NODE …     setSwitches
  *     fault …        injectFault, clearFaults → StandingFault
  *
  * `openLab` finds a lab that another command has built; `labConfigFile` says which file it is of.
@@ -29,6 +30,7 @@ export { listLabs } from './manifest.js';
 export { type Matrix, type MatrixPair, matrixSchema } from './matrix.js';
 export { matrixText } from './matrix-text.js';
 export { LabError, defaultStateRoot } from './names.js';
+export { type SwitchSetting, readSwitch, setSwitches } from './switches.js';
 export { type Progress, type OnProgress } from './progress.js';
 export { progressDisplay } from './progress-display.js';
 export { type RunOptions, labRun } from './run.js';

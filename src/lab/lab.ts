@@ -37,7 +37,8 @@ export function openLab(
       `the nodes, zones, links or switches in ${manifest.configFile} have changed since the lab ` +
         `"${lab}" was built; build it again with "selvage lab up --replace" (rules alone may change)`,
     );
-  return labOf(plan, paths, manifest);
+  const { blackHoles, switches } = manifest;
+  return labOf(planLab(options.cluster, { lab, blackHoles, switches }), paths, manifest);
 }
 
 export function topologyHash(topology: Topology): string {

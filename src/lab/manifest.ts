@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Switches } from '../../encap/cluster.js';
 import { LabError, type LabPaths, defaultStateRoot, labPaths } from './names.js';
 import type { ProcessRecord } from './processes.js';
 
@@ -22,6 +23,8 @@ export interface Manifest {
   readonly blackHoles: 'all' | readonly (readonly [string, string])[];
   readonly namespaces: readonly string[];
   readonly processes: readonly ProcessRecord[];
+  /** What was set of a node's NIC since it was built, by node name. */
+  readonly switches?: Readonly<Record<string, Switches>>;
 }
 
 export function newManifest(

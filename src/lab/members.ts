@@ -11,11 +11,11 @@ import { providerUnderlays } from './underlay/index.js';
 
 /** The zone's switches with the node's own on top, field by field. */
 export function switchesOf(zone: Zone, node: ClusterNode): Switches {
-  return {
-    ...zone.switches,
-    ...node.switches,
-    firewall: { ...zone.switches.firewall, ...node.switches.firewall },
-  };
+  return withSwitches(zone.switches, node.switches);
+}
+
+export function withSwitches(below: Switches, above: Switches | undefined): Switches {
+  return { ...below, ...above, firewall: { ...below.firewall, ...above?.firewall } };
 }
 
 export function zoneOf(cluster: Cluster, node: ClusterNode): Zone {

@@ -11,7 +11,7 @@
  * crosses a link `lK` that has the declared MTU, and meets the filter at the other node's port.
  */
 import type { Address } from '../../encap/address.js';
-import type { Cluster, ClusterNode } from '../../encap/cluster.js';
+import type { Cluster, ClusterNode, Switches } from '../../encap/cluster.js';
 import {
   type InterfaceAddress,
   type Prefix,
@@ -19,7 +19,7 @@ import {
   prefixContains,
 } from '../../encap/prefix.js';
 import { type WorkloadAddress, gatewayOf, workloadPairs } from './addressing.js';
-import { nicMtuOf, subnetOf, switchesOf, zoneOf } from './members.js';
+import { nicMtuOf, subnetOf, switchesOf, withSwitches, zoneOf } from './members.js';
 import { LabError, checkLabName, namespaceName } from './names.js';
 import { type Bridge, type Trunk, layBridges } from './plan-bridges.js';
 import { type Path, type PathOptions, layPaths } from './plan-paths.js';
@@ -70,6 +70,8 @@ export interface NodePlan {
 
 export interface PlanOptions extends PathOptions {
   readonly lab: string;
+  /** What the underlay really does at a node's NIC, where that is not what the file says. */
+  readonly switches?: Readonly<Record<string, Switches>> | undefined;
 }
 
 /** How far the workloads' cables exceed the node's NIC. */
@@ -89,7 +91,9 @@ export function planLab(cluster: Cluster, options: PlanOptions): LabPlan {
     underlay: providerUnderlays[zone.provider],
     bridges: bridges.filter((bridge) => bridge.zone === zone.name),
   }));
-  const nodes = members.map((node, index) => planNode({ cluster, node, index, lab, bridges }));
+  const nodes = members.map((node, index) =>
+    planNode({ cluster, node, index, lab, bridges, set: options.switches?.[node.name] }),
+  );
   return { lab, cluster, zones, nodes, trunks, paths: layPaths(cluster, options) };
 }
 
@@ -99,12 +103,13 @@ function planNode(context: {
   readonly index: number;
   readonly lab: string;
   readonly bridges: readonly Bridge[];
+  readonly set: Switches | undefined;
 }): NodePlan {
-  const { cluster, node, index, lab, bridges } = context;
+  const { cluster, node, index, lab, bridges, set } = context;
   const zone = zoneOf(cluster, node);
   const underlay = providerUnderlays[zone.provider];
   const bridge = bridges.find((candidate) => candidate.members.includes(node.name))!;
-  const switches = switchesOf(zone, node);
+  const switches = withSwitches(switchesOf(zone, node), set);
   const nicMtu = nicMtuOf(zone, node);
   const { pairs, notes } = workloadPairs(node);
   return {

@@ -8,6 +8,7 @@ import { faultCommand } from './lab/fault.js';
 import { listCommand } from './lab/list.js';
 import { matrixCommand } from './lab/matrix.js';
 import { runCommand } from './lab/run.js';
+import { setCommand } from './lab/set.js';
 import { upCommand } from './lab/up.js';
 
 export function labCommand() {
@@ -34,6 +35,7 @@ Examples:
     downCommand(),
     execCommand(),
     explainCommand(),
+    setCommand(),
     faultCommand(),
     matrixCommand(),
     listCommand(),
