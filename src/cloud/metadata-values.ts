@@ -26,9 +26,9 @@ export function field(value: unknown, ...path: readonly string[]): unknown {
 }
 
 /** Longest text that is believed: names, ids and paths are all shorter. */
-const maxTextLength = 1024;
+const maxTextLength = 512;
 
-/** Not empty, and one line; numbers (ids of GCE, DigitalOcean) as text. */
+/** A name, an id or a path; numbers (ids of DigitalOcean) as text. */
 export function textField(value: unknown, ...path: readonly string[]): string | undefined {
   return asText(field(value, ...path));
 }
@@ -37,8 +37,8 @@ export function asText(value: unknown): string | undefined {
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string') return undefined;
   const trimmed = text.trim();
-  // Control characters would speak to the terminal that it is printed on.
-  const sound = trimmed !== '' && trimmed.length <= maxTextLength && !/\p{Cc}/u.test(trimmed);
+  // No markup, no quotes, and nothing that would speak to the terminal that it is printed on.
+  const sound = /^[\p{L}\p{N}_.:/@+=~() -]+$/u.test(trimmed) && trimmed.length <= maxTextLength;
   return sound ? trimmed : undefined;
 }
 

@@ -31,30 +31,27 @@ export const alibabaEndpointVariable = 'SELVAGE_ALIBABA_METADATA_ENDPOINT';
 export const alibabaEndpoint = 'http://100.100.100.200';
 
 const tokenSeconds = 300;
+/** Of one value: one that hangs must not cost the others their turn. */
+const valueTimeoutMs = 1_000;
 
 export async function alibabaMachine(question: MetadataQuestion): Promise<MachineFacts> {
   const client = await authorized(question);
   const gaps = new Gaps();
-  const get = (path: string): Promise<string | undefined> =>
-    gaps.ask(path, orAbsent(client.text(`/latest/meta-data/${path}`)));
-  const [id, name, zone, region, account, eip, macs] = await Promise.all([
+  const get: Get = (path, called = path) =>
+    gaps.ask(
+      called,
+      orAbsent(client.text(`/latest/meta-data/${path}`, { timeoutMs: valueTimeoutMs })),
+    );
+  const [id, name, zone, region, account, eip, nics] = await Promise.all([
     get('instance-id'),
     get('instance/instance-name'),
     get('zone-id'),
     get('region-id'),
     get('owner-account-id'),
     get('eipv4'),
-    get('network/interfaces/macs/'),
+    readNics({ get, devices: question.devices }),
   ]);
   const publicAddresses = readAddresses([asText(eip)]);
-  const nics = await Promise.all(
-    (macs ?? '')
-      .split('\n')
-      .map((line) => line.trim().replace(/\/$/, ''))
-      // It becomes part of a path.
-      .filter((mac) => readMac(mac) !== undefined)
-      .map((mac, index) => readNic(mac, { index, get, devices: question.devices })),
-  );
   gaps.finish(question.note);
   return {
     provider: 'alibaba',
@@ -83,15 +80,28 @@ async function authorized(question: MetadataQuestion): Promise<MetadataClient> {
   return client.with({ 'x-aliyun-ecs-metadata-token': token });
 }
 
+type Get = (path: string, called?: string) => Promise<string | undefined>;
+
 interface NicContext {
-  readonly index: number;
-  readonly get: (path: string) => Promise<string | undefined>;
+  readonly get: Get;
   readonly devices: ReadonlyMap<string, string>;
 }
 
-async function readNic(written: string, context: NicContext): Promise<MachineNic> {
+async function readNics(context: NicContext): Promise<readonly MachineNic[]> {
+  const macs = ((await context.get('network/interfaces/macs/')) ?? '')
+    .split('\n')
+    .map((line) => line.trim().replace(/\/$/, ''))
+    // It becomes part of a path.
+    .filter((mac) => readMac(mac) !== undefined);
+  return Promise.all(macs.map((mac, index) => readNic(mac, { ...context, index })));
+}
+
+async function readNic(
+  written: string,
+  context: NicContext & { readonly index: number },
+): Promise<MachineNic> {
   const key = (name: string): Promise<string | undefined> =>
-    context.get(`network/interfaces/macs/${written}/${name}`);
+    context.get(`network/interfaces/macs/${written}/${name}`, `${name} of ${written}`);
   const [id, list, mask, block, switchId, vpc] = await Promise.all([
     key('network-interface-id'),
     key('private-ipv4s'),

@@ -22,6 +22,8 @@ const ipv6Endpoint = 'http://[fd00:ec2::254]';
 const tokenSeconds = 300;
 /** Where the service is there, it answers in a millisecond. */
 const tokenTimeoutMs = 1_000;
+/** Of one value: one that hangs must not cost the others their turn. */
+const valueTimeoutMs = 1_000;
 
 export interface ImdsOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -83,7 +85,8 @@ export class Imds {
 
   #get(path: string, token: string): Promise<string | undefined> {
     const headers = { 'x-aws-ec2-metadata-token': token };
-    return orAbsent(this.#client.text(`/latest/${path}`, { headers }));
+    const timeoutMs = valueTimeoutMs;
+    return orAbsent(this.#client.text(`/latest/${path}`, { headers, timeoutMs }));
   }
 
   #explained(error: unknown): unknown {

@@ -38,23 +38,15 @@ export async function awsMachine(question: MetadataQuestion): Promise<MachineFac
   const instanceId = instanceIdOf(question.dmi.boardAssetTag);
   const imds = await Imds.open({ env, transport, signal, instanceId });
   const gaps = new Gaps();
-  const get = (path: string): Promise<string | undefined> =>
-    gaps.ask(path, imds.get(`meta-data/${path}`));
-  const [id, zone, region, publicIpv4, macs, document] = await Promise.all([
+  const get: Get = (path, name = path) => gaps.ask(name, imds.get(`meta-data/${path}`));
+  const [id, zone, region, publicIpv4, nics, document] = await Promise.all([
     get('instance-id'),
     get('placement/availability-zone'),
     get('placement/region'),
     get('public-ipv4'),
-    get('network/interfaces/macs/'),
+    readNics({ get, devices: question.devices }),
     gaps.ask('the identity document', imds.get('dynamic/instance-identity/document')),
   ]);
-  const nics = await Promise.all(
-    lines(macs)
-      .map((line) => line.replace(/\/$/, ''))
-      // It becomes part of a path.
-      .filter((mac) => readMac(mac) !== undefined)
-      .map((mac) => readNic(mac, { get, devices: question.devices })),
-  );
   gaps.finish(question.note);
   const identity = parseJson(document ?? '');
   const own = readAddresses([publicIpv4]);
@@ -65,19 +57,30 @@ export async function awsMachine(question: MetadataQuestion): Promise<MachineFac
     zone: asText(zone) ?? textField(identity, 'availabilityZone'),
     region: asText(region) ?? textField(identity, 'region'),
     account: textField(identity, 'accountId'),
-    nics: nics.sort((a, b) => (a.index ?? Infinity) - (b.index ?? Infinity)),
+    nics,
     publicAddresses: distinct([...own, ...nics.flatMap((nic) => nic.publicAddresses)]),
   };
 }
 
+type Get = (path: string, name?: string) => Promise<string | undefined>;
+
 interface NicContext {
-  readonly get: (path: string) => Promise<string | undefined>;
+  readonly get: Get;
   readonly devices: ReadonlyMap<string, string>;
+}
+
+async function readNics(context: NicContext): Promise<readonly MachineNic[]> {
+  const macs = lines(await context.get('network/interfaces/macs/'))
+    .map((line) => line.replace(/\/$/, ''))
+    // It becomes part of a path.
+    .filter((mac) => readMac(mac) !== undefined);
+  const nics = await Promise.all(macs.map((mac) => readNic(mac, context)));
+  return nics.sort((a, b) => (a.index ?? Infinity) - (b.index ?? Infinity));
 }
 
 async function readNic(written: string, { get, devices }: NicContext): Promise<MachineNic> {
   const key = (name: string): Promise<string | undefined> =>
-    get(`network/interfaces/macs/${written}/${name}`);
+    get(`network/interfaces/macs/${written}/${name}`, `${name} of ${written}`);
   const [
     id,
     index,
