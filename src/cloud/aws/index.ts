@@ -15,4 +15,5 @@ export const aws: CloudProvider = {
     }),
   endpointVariable: awsEndpointVariable,
   machine: awsMachine,
+  control: async (machine, env) => (await import('./control.js')).openEc2(machine, env),
 };

@@ -10,4 +10,5 @@ export const azure: CloudProvider = {
   recognises: (dmi) => dmiMatch(dmi, { chassisAssetTag: /^7783-7084-3265-9085-8269-3286-77$/ }),
   endpointVariable: azureEndpointVariable,
   machine: azureMachine,
+  control: async (machine, env) => (await import('./control.js')).openResourceManager(machine, env),
 };

@@ -10,4 +10,5 @@ export const gce: CloudProvider = {
     dmiMatch(dmi, { productName: /^Google Compute Engine$/, biosVendor: /^Google$/ }),
   endpointVariable: gceEndpointVariable,
   machine: gceMachine,
+  control: async (machine, env) => (await import('./control.js')).openCompute(machine, env),
 };
