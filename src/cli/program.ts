@@ -12,6 +12,7 @@ import { keyCommand } from './commands/key.js';
 import { labCommand } from './commands/lab.js';
 import { matrixCommand } from './commands/matrix.js';
 import { planCommand } from './commands/plan.js';
+import { preflightCommand } from './commands/preflight.js';
 import { rollbackCommand } from './commands/rollback.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
@@ -31,6 +32,7 @@ export function buildProgram(): CommandUnknownOpts {
     diffCommand(),
     matrixCommand(),
     graphCommand(),
+    preflightCommand(),
     planCommand(),
     applyCommand(),
     confirmCommand(),

@@ -65,7 +65,7 @@ export interface Way {
 export interface Programs {
   /** Why not; undefined: it does. */
   readonly addon: () => string | undefined;
-  readonly rawSocket: () => string | undefined;
+  readonly rawSocket: () => Promise<string | undefined>;
 }
 
 export interface CloudFacts {

@@ -7,12 +7,13 @@ import { isOwnLink, isOwnRoute } from '../../routes/ownership.js';
 import { readSysctls } from '../../routes/reconciler.js';
 import type { Guard, Rulesets } from '../../tunnel/guard/index.js';
 import type { Kernel, KernelState } from '../../tunnel/kernel.js';
-import { termsFile } from '../agent/paths.js';
+import { cloudReadingFile, termsFile } from '../agent/paths.js';
 import { Planner } from '../agent/planner.js';
 import type { NodePlan } from '../agent/planner.js';
 import type { PlanReport } from '../agent/plan-report.js';
 import { planReport } from '../agent/plan-report.js';
 import type { StatusReport } from '../agent/status.js';
+import { observeFrom } from '../cloud/observe.js';
 import { TermsFile, TermsMemory } from '../agent/terms-record.js';
 import type {
   CloudFacts,
@@ -53,13 +54,21 @@ export async function readNode(question: NodeQuestion): Promise<NodeFacts> {
     cloud,
     now,
   } = question;
-  const observed =
-    'absent' in cloud || 'problem' in cloud.reading ? new Map() : cloud.reading.observed;
-  const cluster = withObservations(configured, observed);
+  const cluster = clusterHere(configured, { cloud, paths });
   const node = cluster.nodes.get(given.name) ?? given;
   const kernel = await kernelFacts(question, cluster, node);
   const keeper = keeperOf(agent?.status, 'problem' in kernel ? undefined : kernel.state);
   return { cluster, node, machine, paths, keeper, kernel, programs, cloud, now };
+}
+
+/** As just read; else as the agent has read it last, by which it decides. */
+function clusterHere(
+  cluster: Cluster,
+  { cloud, paths }: Pick<NodeQuestion, 'cloud' | 'paths'>,
+): Cluster {
+  if ('absent' in cloud || 'problem' in cloud.reading)
+    return observeFrom(cloudReadingFile(paths))(cluster);
+  return withObservations(cluster, cloud.reading.observed);
 }
 
 function keeperOf(status: StatusReport | undefined, state: KernelState | undefined): Keeper {

@@ -1,5 +1,6 @@
 /** Every check, in the order of the answer; a further one is a line here. */
 import type { Check } from './check.js';
+export { cloudChecks } from './checks/cloud.js';
 import { kindChecks, rawSocket, tunDevice } from './checks/device-kinds.js';
 import { foreignFilter, guardState } from './checks/filters.js';
 import { foreignRoutes, policyRules } from './checks/foreign-routes.js';

@@ -152,8 +152,8 @@ export const rawSocket: Check = {
   group: 'kernel',
   title: 'raw sockets',
   about: 'the raw-socket package loads: probes and the userspace plane use it',
-  run: ({ programs, kernel }) => {
-    const problem = programs.rawSocket();
+  run: async ({ programs, kernel }) => {
+    const problem = await programs.rawSocket();
     if (problem === undefined) return ok('the package loads');
     const plane = 'problem' in kernel ? [] : kernel.plan.desired.userspace;
     const outcome = {
