@@ -146,13 +146,14 @@ resource "aws_instance" "node" {
   source_dest_check      = var.source_dest_check
   tags                   = merge(var.tags, { Name = each.key })
 
-  user_data = templatefile("${path.module}/../cloud-init/user-data.yaml", {
+  # Compressed: EC2 takes 16 KB at most.
+  user_data_base64 = base64gzip(templatefile("${path.module}/../cloud-init/user-data.yaml", {
     cluster_file_base64 = filebase64(var.cluster_file)
     selvage_version     = var.selvage_version
     npm_package         = var.npm_package
     npm_registry        = var.npm_registry
     node_name           = each.key
-  })
+  }))
 
   metadata_options {
     http_endpoint               = "enabled"
@@ -166,6 +167,6 @@ resource "aws_instance" "node" {
       error_message = "Nodes need cluster_file and selvage_version."
     }
     # A node is upgraded by the installer and not by a new machine.
-    ignore_changes = [user_data]
+    ignore_changes = [user_data_base64]
   }
 }
