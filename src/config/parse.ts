@@ -13,6 +13,7 @@ import { defaultProbes } from '../../encap/probe/settings.js';
 import { isFault, readPrefix } from './address-text.js';
 import { checkDuplicateAddresses } from './check-duplicates.js';
 import { checkFamilies } from './check-families.js';
+import { checkMetadata } from './check-metadata.js';
 import { checkMtus } from './check-mtu.js';
 import { checkPlan } from './check-plan.js';
 import { checkFeasibility } from './check-rules.js';
@@ -135,6 +136,7 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
     { zones: zones.list, nodes: nodes.list, pools: pools.list, poolsComplete: pools.complete },
     report,
   );
+  checkMetadata({ zones: zones.list, nodes: nodes.list, pools: pools.list }, report);
   checkMtus({ zones: zones.list, links, nodes: nodes.list }, report);
   checkRuleOrder(rules, { known: { zones, nodes }, report });
 

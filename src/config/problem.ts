@@ -67,6 +67,8 @@ export type ProblemCode =
   | 'small-prefix'
   | 'mask-differs'
   | 'private-public-address'
+  /** A cloud's own service would be routed into the tunnels. */
+  | 'metadata-address'
   // paths and rules
   | 'mtu-too-small'
   | 'mtu-tight'

@@ -210,6 +210,38 @@ export const mistakes: readonly (readonly [string, readonly string[]])[] = [
       '4:14 unusable-address nodes[0].overlay → write a prefix of unicast addresses, for example of 10.0.0.0/8 or fd00::/8',
     ],
   ],
+  [
+    overlay('"fd00:ec2::/64"'),
+    [
+      '4:14 metadata-address nodes[0].overlay → write a smaller prefix, or one of another range, that does not hold it',
+    ],
+  ],
+  [
+    `overlay: { pools: [10.64.0.0/12, "fd00::/8"] }\n${oneNode}`,
+    [
+      '1:34 metadata-address overlay.pools[1] → write a smaller prefix, or one of another range, that does not hold it',
+    ],
+  ],
+  [
+    `overlay: { pools: [10.64.0.0/12, 169.254.169.254/32] }\n${oneNode}`,
+    [
+      '1:34 unusable-address overlay.pools[1] → write a prefix of unicast addresses, for example of 10.0.0.0/8 or fd00::/8',
+    ],
+  ],
+  // Only where a zone has the provider whose service answers there.
+  [overlay('100.64.0.0/10'), []],
+  [
+    `zones: [{ name: z, provider: alibaba }]\n${overlay('100.64.0.0/10')}`,
+    [
+      '5:14 metadata-address nodes[0].overlay → write a smaller prefix, or one of another range, that does not hold it',
+    ],
+  ],
+  [
+    `overlay: { pools: [10.64.0.0/12, 168.63.0.0/16] }\nzones: [{ name: z, provider: azure }]\n${oneNode}`,
+    [
+      '1:34 metadata-address overlay.pools[1] → write a smaller prefix, or one of another range, that does not hold it',
+    ],
+  ],
   [overlay('10.64.1.0/x'), ['4:14 bad-prefix nodes[0].overlay → write it like 10.64.1.0/24']],
   [nodeWith('mtu: "1500"'), ['5:10 wrong-type nodes[0].mtu → write 1500 without quotes or unit']],
   [
