@@ -8,6 +8,7 @@
  * since a replace would take it over.
  */
 import type { KernelObject, KernelState, Op, RouteObject } from '../tunnel/kernel.js';
+import type { KernelDetails } from '../tunnel/kernel-details.js';
 import { objectKey } from '../tunnel/kernel.js';
 import { needsRecreate } from '../tunnel/link-kinds/index.js';
 import type { DesiredObject } from './desired.js';
@@ -51,6 +52,8 @@ export interface ActualState {
   readonly kernel: KernelState;
   /** Values of the sysctls that are desired; a missing path does not exist. */
   readonly sysctls: ReadonlyMap<string, string>;
+  /** Read at the same moment; absent where nobody needs them, or they are asked for later. */
+  readonly details?: KernelDetails;
 }
 
 const stages = ['link', 'ours', 'address', 'fdb', 'neighbour', 'sysctl', 'route'] as const;

@@ -10,6 +10,7 @@
 import { localLookup, lookupBy } from './best-route.js';
 import { errnoOf } from './native/errno.js';
 import { type FakeDetails, detailsOf } from './fake/details.js';
+import { concerned } from './fake/interest.js';
 import type { Refusal } from './fake/refusals.js';
 import { FakeTables } from './fake/tables.js';
 import { formatObject } from './format.js';
@@ -21,12 +22,14 @@ import type {
   KernelEvent,
   KernelFailure,
   KernelObject,
+  KernelState,
   Op,
   OpOutcome,
   OwnLink,
   RouteLookup,
   RouteObject,
 } from './kernel.js';
+import type { KernelInterest } from './kernel-interest.js';
 import { objectKey } from './kernel.js';
 import { ownKinds } from './link-kinds/index.js';
 
@@ -164,17 +167,22 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
     return { op, failure: refusal && asFailure(op, refusal) };
   }
 
+  function dump(interest?: KernelInterest): Promise<KernelState> {
+    const position = faults.findIndex((fault) => fault.kind === 'dump');
+    if (position < 0) return Promise.resolve(concerned(tables.state(), interest));
+    faults.splice(position, 1);
+    return Promise.reject(new Error('dump routes: ENOBUFS (injected)'));
+  }
+
   return {
     log,
 
-    dump() {
-      const position = faults.findIndex((fault) => fault.kind === 'dump');
-      if (position < 0) return Promise.resolve(tables.state());
-      faults.splice(position, 1);
-      return Promise.reject(new Error('dump routes: ENOBUFS (injected)'));
-    },
-
-    details: () => Promise.resolve(detailsOf(tables.state(), details)),
+    dump,
+    details: (interest) => Promise.resolve(detailsOf(concerned(tables.state(), interest), details)),
+    read: async (interest) => ({
+      state: await dump(interest),
+      details: detailsOf(concerned(tables.state(), interest), details),
+    }),
 
     // A fault's throw becomes the rejection.
     apply: (ops) => new Promise((resolve) => resolve(ops.map(applyOne))),

@@ -193,11 +193,18 @@ export interface RouteLookup {
     { readonly prefix: Prefix; readonly protocol: number; readonly table: number } | undefined;
 }
 
+export interface KernelReading {
+  readonly state: KernelState;
+  readonly details: KernelDetails;
+}
+
 export interface Kernel {
   /** With an interest at least what it concerns: for questions, never for what is to be changed. */
   dump(interest?: KernelInterest): Promise<KernelState>;
   /** What a packet meets besides; for questions, and never changed by us. */
   details(interest?: KernelInterest): Promise<KernelDetails>;
+  /** Both for one question, in less time than one after the other. */
+  read(interest: KernelInterest): Promise<KernelReading>;
   /** Runs the ops in order; a failed op does not stop later ones. One outcome an op. */
   apply(ops: readonly Op[]): Promise<readonly OpOutcome[]>;
   /** Undefined when the file does not exist (device gone, feature absent). */

@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { Kernel, OwnLink } from './kernel.js';
 import { ownKinds } from './link-kinds/index.js';
 import { createApplier } from './netlink/apply.js';
-import { dumpDetails } from './netlink/details.js';
+import { dumpDetails, dumpWithDetails } from './netlink/details.js';
 import { dumpAll, dumpLinks } from './netlink/dump.js';
 import { KernelError } from './netlink/error.js';
 import { type NetlinkKind, readLink, writeGetLink, writeProbeKind } from './netlink/link.js';
@@ -49,6 +49,7 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
   return {
     dump: (interest) => dumpAll(socket, interest),
     details: (interest) => dumpDetails(socket, interest),
+    read: (interest) => dumpWithDetails(socket, interest),
     apply: (ops) => applier.apply(ops),
     readSysctl: (path) => sysctls.read(path),
     lookup: (destination, { from } = {}) => lookupRoute(socket, { destination, from, nameOf }),

@@ -24,6 +24,8 @@ export interface PairReadsQuestion {
   readonly devices: readonly string[];
   /** Of the tables; all of them without. */
   readonly interest?: KernelInterest | undefined;
+  /** Where they were read just now. */
+  readonly details?: KernelDetails | undefined;
 }
 
 const hostSettings = [
@@ -38,7 +40,7 @@ const hostSettings = [
 ];
 
 export async function readPair(kernel: Kernel, question: PairReadsQuestion): Promise<PairReads> {
-  const details = await kernel.details(question.interest);
+  const details = question.details ?? (await kernel.details(question.interest));
   const lookups = new Map<string, RouteLookup | undefined>();
   for (const { to, from } of question.destinations) {
     const own =

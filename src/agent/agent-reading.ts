@@ -42,10 +42,10 @@ export async function readActual(
   { runtime: { kernel }, plan }: Pick<AgentView, 'runtime' | 'plan'>,
   interest?: KernelInterest,
 ): Promise<ActualState> {
-  return {
-    kernel: await kernel.dump(interest),
-    sysctls: readSysctls(kernel, commonObjects(plan.objects)),
-  };
+  const sysctls = readSysctls(kernel, commonObjects(plan.objects));
+  if (interest === undefined) return { kernel: await kernel.dump(), sysctls };
+  const { state, details } = await kernel.read(interest);
+  return { kernel: state, sysctls, details };
 }
 
 /** Best effort: reading rules must not keep a question from its answer. */

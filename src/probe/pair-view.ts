@@ -41,7 +41,7 @@ export class PairViews {
     const interest = interestOf(reading, { destination: question.destination, peer });
     const actual = question.actual ?? (await reading.actual(interest));
     const [reads, guard, dropped, rulesets] = await Promise.all([
-      readPair(kernel, { ...viewReads(pair, actual), interest }),
+      readPair(kernel, { ...viewReads(pair, actual), interest, details: actual.details }),
       filters.guard().catch(() => undefined),
       filters.dropped().catch(() => ({})),
       filters.rulesets().catch(() => undefined),

@@ -14,6 +14,7 @@ export function recordedKernel(record: KernelRecord): Kernel {
   return {
     dump: () => Promise.resolve(state),
     details: () => Promise.resolve(details),
+    read: () => Promise.resolve({ state, details }),
     readSysctl: (path) => sysctls[path],
     lookup: (to, { from } = {}) => {
       const known = lookups.get(keyOf(to.text, from?.text ?? null));

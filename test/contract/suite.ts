@@ -6,6 +6,7 @@ import { type Test, behavioursOf } from './behaviour.js';
 import type { Bench } from './bench.js';
 import { detailCases } from './details.js';
 import { deviceCases } from './devices.js';
+import { interestCases } from './interest.js';
 import { sideEffectCases } from './side-effects.js';
 import { tunnelKindCases } from './tunnel-kinds.js';
 import { watchingCases } from './watching.js';
@@ -16,6 +17,7 @@ export function kernelContract(t: Test, bench: Bench): void {
   for (const cases of [
     writingCases,
     detailCases,
+    interestCases,
     deviceCases,
     sideEffectCases,
     watchingCases,

@@ -8,13 +8,14 @@ import type {
   PolicyRule,
 } from '../kernel-details.js';
 import type { KernelInterest } from '../kernel-interest.js';
+import type { KernelReading } from '../kernel.js';
 import { readAddress, writeGetAddresses } from './address.js';
 import { mac, nested, readU32, text, u16be, u32, u8 } from './attributes.js';
-import { AF, IFA, IFLA, IFLA_INFO, NDA } from './constants.js';
-import { forwardingFilter, neighbourFilter } from './interest.js';
+import { IFA, IFLA, IFLA_INFO, NDA } from './constants.js';
+import { dumpAddresses, dumpEntries, dumpLinks, dumpRoutes, namesOf } from './dump.js';
 import { readLink, writeGetLinks } from './link.js';
 import type { Message } from './message.js';
-import { readNeighbour, writeGetNeighbours } from './neighbour.js';
+import { fdbObject, neighbourObject, readNeighbour } from './neighbour.js';
 import { readPolicyRule, writeGetPolicyRules } from './policy-rule.js';
 import type { RequestSocket } from './transport.js';
 
@@ -45,57 +46,102 @@ export async function dumpDetails(
   socket: RequestSocket,
   interest?: KernelInterest,
 ): Promise<KernelDetails> {
+  const devices = await dumpDevices(socket);
+  const entries = await dumpEntries(socket, {
+    vxlan: devices.vxlan,
+    interest,
+    neighbour: (message) => neighbourEntry(message, devices.nameOf),
+    forwarding: (message, device) => forwardingEntry(message, { device, nameOf: devices.nameOf }),
+  });
+  return detailsWith(socket, { devices, entries });
+}
+
+/**
+ * The tables and their details for one question: of neighbours and forwarding entries there is one
+ * a peer, so they are asked for once and each message is read twice.
+ */
+export async function dumpWithDetails(
+  socket: RequestSocket,
+  interest: KernelInterest,
+): Promise<KernelReading> {
+  const links = await dumpLinks(socket);
+  const nameOf = namesOf(links);
+  const devices = await dumpDevices(socket);
+  const { neighbours, forwarding } = await dumpEntries(socket, {
+    vxlan: devices.vxlan,
+    interest,
+    neighbour(message) {
+      const read = readNeighbour(message);
+      const device = nameOf(read.index);
+      return {
+        object: device === undefined ? undefined : neighbourObject(read, device),
+        entry: neighbourEntry(message, devices.nameOf),
+      };
+    },
+    forwarding: (message, device) => ({
+      object: fdbObject(readNeighbour(message), device),
+      entry: forwardingEntry(message, { device, nameOf: devices.nameOf }),
+    }),
+  });
+  const entries = {
+    neighbours: neighbours.flatMap(({ entry }) => entry ?? []),
+    forwarding: forwarding.flatMap(({ entry }) => entry ?? []),
+  };
+  return {
+    state: {
+      links: links.map(({ link }) => link),
+      addresses: await dumpAddresses(socket, nameOf),
+      neighbours: neighbours.flatMap(({ object }) => object ?? []),
+      fdb: forwarding.flatMap(({ object }) => object ?? []),
+      routes: await dumpRoutes(socket, { interest, nameOf }),
+    },
+    details: await detailsWith(socket, { devices, entries }),
+  };
+}
+
+interface Devices {
+  readonly list: KernelDetails['devices'];
+  readonly vxlan: readonly { readonly index: number; readonly name: string }[];
+  readonly nameOf: (index: number) => string;
+}
+
+async function dumpDevices(socket: RequestSocket): Promise<Devices> {
   const links = await socket.dump('dump devices', { write: writeGetLinks, collect: readDevice });
   const names = new Map(links.map(({ index, device }) => [index, device.name]));
   const nameOf = (index: number): string => names.get(index) ?? `if${index}`;
+  return {
+    list: links.map(({ device, master }) => ({
+      ...device,
+      master: master === undefined ? undefined : nameOf(master),
+    })),
+    vxlan: links.flatMap(({ index, kind, device }) =>
+      kind === 'vxlan' ? { index, name: device.name } : [],
+    ),
+    nameOf,
+  };
+}
 
-  const vxlan = links.filter(({ kind }) => kind === 'vxlan');
-  const isWanted = neighbourFilter(interest, new Set(vxlan.map(({ index }) => index)));
-  const isWantedEntry = forwardingFilter(interest);
+async function detailsWith(
+  socket: RequestSocket,
+  of: {
+    readonly devices: Devices;
+    readonly entries: Pick<KernelDetails, 'neighbours' | 'forwarding'>;
+  },
+): Promise<KernelDetails> {
+  const { devices, entries } = of;
   const policyRules: PolicyRule[] = [];
-  const neighbours: NeighbourEntry[] = [];
-  for (const family of [4, 6] as const) {
+  for (const family of [4, 6] as const)
     policyRules.push(
       ...(await socket.dump(`dump IPv${family} policy rules`, {
         write: (writer, sequence) => writeGetPolicyRules(writer, { sequence, family }),
         collect: readPolicyRule,
       })),
     );
-    neighbours.push(
-      ...(await socket.dump('dump neighbours', {
-        write: (writer, sequence) =>
-          writeGetNeighbours(writer, { sequence, family: family === 4 ? AF.INET : AF.INET6 }),
-        collect: (message) => (isWanted(message) ? neighbourEntry(message, nameOf) : undefined),
-      })),
-    );
-  }
-  const forwarding: ForwardingEntry[] = [];
-  for (const { index, device } of vxlan) {
-    forwarding.push(
-      ...(await socket.dump(`dump forwarding entries of ${device.name}`, {
-        write: (writer, sequence) =>
-          writeGetNeighbours(writer, { sequence, family: AF.BRIDGE, index }),
-        collect: (message) =>
-          isWantedEntry(message)
-            ? forwardingEntry(message, { device: device.name, nameOf })
-            : undefined,
-      })),
-    );
-  }
   const addresses = await socket.dump('dump addresses', {
     write: writeGetAddresses,
-    collect: (message) => addressDetails(message, nameOf),
+    collect: (message) => addressDetails(message, devices.nameOf),
   });
-  return {
-    policyRules,
-    neighbours,
-    forwarding,
-    addresses,
-    devices: links.map(({ device, master }) => ({
-      ...device,
-      master: master === undefined ? undefined : nameOf(master),
-    })),
-  };
+  return { policyRules, ...entries, addresses, devices: devices.list };
 }
 
 function readDevice(message: Message): {

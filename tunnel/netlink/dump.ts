@@ -11,6 +11,7 @@ import { forwardingFilter, neighbourFilter, routeFilter } from './interest.js';
 import { type LinkMessage, linkObject, readLink, writeGetLinks } from './link.js';
 import { fdbObject, neighbourObject, readNeighbour, writeGetNeighbours } from './neighbour.js';
 import { readRoute, routeObject, writeGetRoutes } from './route.js';
+import type { Message } from './message.js';
 import type { RequestSocket } from './transport.js';
 
 export interface IndexedLink {
@@ -40,10 +41,42 @@ export async function dumpAll(
   interest?: KernelInterest,
 ): Promise<KernelState> {
   const links = await dumpLinks(socket);
-  const names = new Map(links.map(({ index, link }) => [index, link.name]));
-  const nameOf = (index: number): string | undefined => names.get(index);
+  const nameOf = namesOf(links);
+  const addresses = await dumpAddresses(socket, nameOf);
+  const { neighbours, forwarding } = await dumpEntries(socket, {
+    vxlan: links.flatMap(({ index, link }) =>
+      link.kind === 'vxlan' ? { index, name: link.name } : [],
+    ),
+    interest,
+    neighbour(message) {
+      const neighbour = readNeighbour(message);
+      const device = nameOf(neighbour.index);
+      return device === undefined ? undefined : neighbourObject(neighbour, device);
+    },
+    forwarding: (message, device) => fdbObject(readNeighbour(message), device),
+  });
+  const routes = await dumpRoutes(socket, { interest, nameOf });
+  return {
+    links: links.map(({ link }) => link),
+    addresses,
+    neighbours,
+    fdb: forwarding,
+    routes,
+  };
+}
 
-  const addresses = await socket.dump('dump addresses', {
+export type NameOf = (index: number) => string | undefined;
+
+export function namesOf(links: readonly IndexedLink[]): NameOf {
+  const names = new Map(links.map(({ index, link }) => [index, link.name]));
+  return (index) => names.get(index);
+}
+
+export function dumpAddresses(
+  socket: RequestSocket,
+  nameOf: NameOf,
+): Promise<KernelState['addresses']> {
+  return socket.dump('dump addresses', {
     write: writeGetAddresses,
     collect(message) {
       const { index, address, length } = readAddress(message);
@@ -53,38 +86,49 @@ export async function dumpAll(
         : ({ type: 'address', device, address: { address, length } } as const);
     },
   });
+}
 
-  const vxlan = links.filter(({ link }) => link.kind === 'vxlan');
+/** Of neighbours and forwarding entries there is one a peer; what is read of each is the caller's. */
+export async function dumpEntries<Neighbour, Forwarding>(
+  socket: RequestSocket,
+  of: {
+    readonly vxlan: readonly { readonly index: number; readonly name: string }[];
+    readonly interest: KernelInterest | undefined;
+    neighbour(message: Message): Neighbour | undefined;
+    forwarding(message: Message, device: string): Forwarding | undefined;
+  },
+): Promise<{
+  readonly neighbours: readonly Neighbour[];
+  readonly forwarding: readonly Forwarding[];
+}> {
+  const { vxlan, interest } = of;
   const isWanted = neighbourFilter(interest, new Set(vxlan.map(({ index }) => index)));
-  const neighbours = [];
-  for (const family of [AF.INET, AF.INET6]) {
+  const neighbours: Neighbour[] = [];
+  for (const family of [AF.INET, AF.INET6])
     neighbours.push(
       ...(await socket.dump('dump neighbours', {
         write: (writer, sequence) => writeGetNeighbours(writer, { sequence, family }),
-        collect(message) {
-          if (!isWanted(message)) return undefined;
-          const neighbour = readNeighbour(message);
-          const device = nameOf(neighbour.index);
-          return device === undefined ? undefined : neighbourObject(neighbour, device);
-        },
+        collect: (message) => (isWanted(message) ? of.neighbour(message) : undefined),
       })),
     );
-  }
-
   const isWantedEntry = forwardingFilter(interest);
-  const fdb = [];
-  for (const { index, link } of vxlan) {
-    fdb.push(
-      ...(await socket.dump(`dump forwarding entries of ${link.name}`, {
+  const forwarding: Forwarding[] = [];
+  for (const { index, name } of vxlan)
+    forwarding.push(
+      ...(await socket.dump(`dump forwarding entries of ${name}`, {
         write: (writer, sequence) =>
           writeGetNeighbours(writer, { sequence, family: AF.BRIDGE, index }),
-        collect: (message) =>
-          isWantedEntry(message) ? fdbObject(readNeighbour(message), link.name) : undefined,
+        collect: (message) => (isWantedEntry(message) ? of.forwarding(message, name) : undefined),
       })),
     );
-  }
+  return { neighbours, forwarding };
+}
 
-  const isWantedRoute = routeFilter(interest);
+export async function dumpRoutes(
+  socket: RequestSocket,
+  of: { readonly interest: KernelInterest | undefined; readonly nameOf: NameOf },
+): Promise<KernelState['routes']> {
+  const isWantedRoute = routeFilter(of.interest);
   const routes = [];
   for (const family of [4, 6] as const) {
     routes.push(
@@ -93,10 +137,10 @@ export async function dumpAll(
         collect(message) {
           if (!isWantedRoute(message)) return undefined;
           const route = readRoute(message);
-          return route === undefined ? undefined : routeObject(route, nameOf);
+          return route === undefined ? undefined : routeObject(route, of.nameOf);
         },
       })),
     );
   }
-  return { links: links.map(({ link }) => link), addresses, neighbours, fdb, routes };
+  return routes;
 }
