@@ -2,6 +2,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { agentCommand } from './commands/agent.js';
 import { applyCommand } from './commands/apply.js';
+import { cloudCommand } from './commands/cloud.js';
 import { confirmCommand } from './commands/confirm.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
@@ -44,6 +45,7 @@ export function buildProgram(): CommandUnknownOpts {
     downCommand(),
     agentCommand(),
     keyCommand(),
+    cloudCommand(),
     labCommand(),
     schemaCommand(),
     completionCommand(),
