@@ -225,7 +225,7 @@ export class JsonClient {
   }
 
   #unanswered(
-    { call }: JsonRequest,
+    { call, signal }: JsonRequest,
     met: { readonly error: unknown; readonly limit: AbortSignal; readonly host: string },
   ): CloudError {
     // fetch hides the reason one level down: "fetch failed", cause ECONNREFUSED.
@@ -233,7 +233,9 @@ export class JsonClient {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code;
     const why = met.limit.aborted
       ? 'took too long'
-      : `cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`;
+      : signal?.aborted === true
+        ? 'was not waited for any longer'
+        : `cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`;
     const text = `${this.#options.provider} does not answer ${call}: ${met.host} ${why}`;
     const details = { failure: 'retry', code: 'NoAnswer', call } as const;
     // What took its whole time is not tried again at once.

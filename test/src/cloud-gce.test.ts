@@ -8,7 +8,6 @@ import { parseAddress } from '../../encap/address.js';
 import { withObservations } from '../../encap/observed.js';
 import { decide } from '../../encap/decide.js';
 import type { CloudControl, CloudQuestion } from '../../src/cloud/control.js';
-import { CloudError } from '../../src/cloud/control.js';
 import { openCompute } from '../../src/cloud/gce/control.js';
 import { computePermissions } from '../../src/cloud/gce/permissions.js';
 import { translateRule } from '../../src/cloud/gce/firewall.js';
@@ -17,6 +16,7 @@ import { readFirewall } from '../../src/cloud/gce/wire.js';
 import type { MachineFacts } from '../../src/cloud/machine.js';
 import { type ComputeChange, FakeCompute } from '../fakes/cloud/gce-compute.js';
 import { FakeTokens } from '../fakes/cloud/tokens.js';
+import { type Teardown, carryOutAll, failureOf, troublesOf } from '../support/cloud-control.js';
 import { sketchCluster } from '../support/cluster-builder.js';
 
 interface World {
@@ -51,10 +51,7 @@ function hybrid(nodes = 3): Cluster {
   });
 }
 
-async function world(
-  test: { readonly teardown: (close: () => unknown) => void },
-  nodes = 3,
-): Promise<World> {
+async function world(test: Teardown, nodes = 3): Promise<World> {
   const tokens = new FakeTokens();
   const compute = new FakeCompute({
     project: 'proj',
@@ -108,27 +105,10 @@ function machineOf(compute: FakeCompute, name: string): MachineFacts {
   };
 }
 
-async function carryOutAll(control: CloudControl, question: CloudQuestion): Promise<string[]> {
-  const { changes } = await control.read(question);
-  for (const change of changes) await change.carryOut();
-  return changes.map(({ call }) => call);
-}
-
 /** The question as another node asks it. */
 function asked(world: World, name: string): CloudQuestion {
   return { ...world.question, self: world.cluster.nodes.get(name)! };
 }
-
-const failureOf = (asking: Promise<unknown>): Promise<CloudError> =>
-  asking.then(
-    () => {
-      throw new Error('no error');
-    },
-    (error: unknown) => {
-      if (error instanceof CloudError) return error;
-      throw error;
-    },
-  );
 
 t.test('a reading tells switches and firewall of every node that the API shows', async (t) => {
   const w = await world(t);
@@ -591,32 +571,12 @@ t.test('what may be read alone is still read', async (t) => {
 
 t.test('permissions are exactly those listed', async (t) => {
   const w = await world(t);
-  const messageOf = (error: unknown): string => (error as Error).message;
-  const needed = [...computePermissions.read, ...computePermissions.manage];
-  const work = async (): Promise<void> => {
-    await carryOutAll(w.control, w.question);
-    for (const change of await w.control.leave(w.question)) await change.carryOut();
-  };
-  await work();
+  t.same(await troublesOf(w.control, w.question), []);
   t.equal(w.changed.length, 3, 'with the list alone nothing is denied');
-  for (const permission of needed) {
+  for (const permission of [...computePermissions.read, ...computePermissions.manage]) {
     const fresh = await world(t);
     fresh.compute.denied.add(permission);
-    const outcome = await Promise.all([
-      fresh.control.read(fresh.question).then(
-        async ({ changes, problems }) => {
-          const errors: string[] = [...problems];
-          for (const change of changes)
-            await change.carryOut().catch((error: unknown) => errors.push(messageOf(error)));
-          for (const change of await fresh.control.leave(fresh.question))
-            await change.carryOut().catch((error: unknown) => errors.push(messageOf(error)));
-          return errors;
-        },
-        (error: unknown) => [messageOf(error)],
-      ),
-    ]);
-    // instances.get is for the update, or where the list is not permitted.
-    t.not(outcome.flat().length, 0, `${permission} is missed`);
+    t.not((await troublesOf(fresh.control, fresh.question)).length, 0, `${permission} is missed`);
   }
 });
 

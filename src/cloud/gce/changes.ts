@@ -2,7 +2,7 @@
 import type { ClusterNode } from '../../../encap/cluster.js';
 import type { CloudChange } from '../control.js';
 import { CloudError } from '../control.js';
-import { textsField } from '../metadata-values.js';
+import { textsField } from '../json-values.js';
 import type { ComputeClient } from './client.js';
 import type { GceNode } from './nodes.js';
 import type { NetworkRoute, RouteInsert } from './routes.js';

@@ -9,7 +9,7 @@ import {
   apiEndpoint,
 } from '../json-client.js';
 import { type Patience, untilDone } from '../long-running.js';
-import { field, listField, textField } from '../metadata-values.js';
+import { field, listField, textField } from '../json-values.js';
 import { serviceAccountToken } from './metadata.js';
 
 /** The variable that gcloud itself reads. */

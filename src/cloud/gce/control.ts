@@ -17,7 +17,7 @@ import type {
 } from '../control.js';
 import { CloudError } from '../control.js';
 import type { MachineFacts } from '../machine.js';
-import { field, listField } from '../metadata-values.js';
+import { field, listField } from '../json-values.js';
 import { allowForwarding, deleteRoute, forwardingCommand, insertRoute } from './changes.js';
 import { ComputeClient, type ComputeClientOptions } from './client.js';
 import { appliesTo, computeFirewall, groupsOf, translateRule } from './firewall.js';

@@ -6,7 +6,7 @@
  */
 import type { Prefix } from '../../../encap/prefix.js';
 import type { Firewall, FirewallRule } from '../admission.js';
-import { readPrefixes } from '../metadata-values.js';
+import { readPrefixes } from '../json-values.js';
 import { portRange, protocolNumber } from '../protocol-names.js';
 import type { ComputeFirewall, ComputeInstance, ComputeTraffic } from './wire.js';
 

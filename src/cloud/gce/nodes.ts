@@ -2,7 +2,7 @@
 import type { Cluster, ClusterNode } from '../../../encap/cluster.js';
 import type { Prefix } from '../../../encap/prefix.js';
 import type { MachineFacts } from '../machine.js';
-import { readAddress, readPrefixes } from '../metadata-values.js';
+import { readAddress, readPrefixes } from '../json-values.js';
 import type { ComputeInstance, ComputeNic } from './wire.js';
 
 export interface GceNode {

@@ -9,7 +9,7 @@
  */
 import type { Cluster, ClusterNode } from '../../../encap/cluster.js';
 import { type Prefix, prefixCovers } from '../../../encap/prefix.js';
-import { readPrefix } from '../metadata-values.js';
+import { readPrefix } from '../json-values.js';
 import { type RouteOwner, routeName } from '../route-name.js';
 import { type Claim, admitted, routedPrefixes } from '../routed-prefixes.js';
 import type { GceNode } from './nodes.js';

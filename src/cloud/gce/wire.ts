@@ -2,7 +2,7 @@
  * Resources of `compute v1` as far as they are read here. URLs name everything; the project and the
  * name at their end are what later calls are built from.
  */
-import { field, listField, numberField, textField, textsField } from '../metadata-values.js';
+import { field, listField, numberField, textField, textsField } from '../json-values.js';
 
 export interface ComputeInstance {
   readonly id: string | undefined;
