@@ -50,13 +50,15 @@ export const underlayRoutes: Check = onKernel(
     title: 'ways to addresses',
     about: "the kernel has a route to each peer's underlay address, wide enough, past the tunnels",
   },
-  async ({ kernel, ways }) => {
+  async ({ kernel, ways, details }) => {
+    const own = new Set(details.addresses.map(({ address }) => address.text));
     const outcomes: Outcome[] = [];
     const seen = new Set<string>();
     for (const { peer, out } of ways) {
       if (out.verdict.kind !== 'forward' || seen.size >= lookupsMax) continue;
       const { ends } = out.verdict;
-      if (ends === undefined || seen.has(ends.remote.text)) continue;
+      // An address that is not here is told as such, and cannot be asked from.
+      if (ends === undefined || seen.has(ends.remote.text) || !own.has(ends.local.text)) continue;
       seen.add(ends.remote.text);
       const way = await kernel.lookup(ends.remote, { from: ends.local });
       const needed = stepOf(out, 'mtu')?.ledger.path;
