@@ -2,116 +2,45 @@
  * Detection: who is asked and who never is, what each provider's metadata becomes, and what happens
  * when a service is slow, partial, hostile or not what it should be.
  */
-import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 import t from 'tap';
-import { cloudProviders } from '../../src/cloud/machine.js';
-import type { MachineFacts } from '../../src/cloud/machine.js';
-import { machineCache } from '../../src/cloud/machine-cache.js';
-import { machineFromJson, machineToJson } from '../../src/cloud/machine-json.js';
-import { instanceCredentials } from '../../src/cloud/aws/metadata.js';
-import { managedIdentityToken } from '../../src/cloud/azure/metadata.js';
-import { serviceAccountToken } from '../../src/cloud/gce/metadata.js';
-import type { DetectOptions, Detection } from '../../src/cloud/detect.js';
 import { detectMachine } from '../../src/cloud/detect.js';
 import type { Dmi } from '../../src/cloud/dmi.js';
+import { cloudProviders } from '../../src/cloud/machine.js';
 import { MetadataError } from '../../src/cloud/metadata-error.js';
-import type { MetadataRequest, MetadataTransport } from '../../src/cloud/metadata-transport.js';
+import type { MetadataRequest } from '../../src/cloud/metadata-transport.js';
 import { cloudRegistry } from '../../src/cloud/registry.js';
-import { kernelNics } from '../../src/cloud/kernel-nics.js';
-import { addressFromBytes } from '../../encap/address.js';
-import { prefixOf } from '../../encap/prefix.js';
 import type { MetadataServer } from '../fakes/cloud/metadata-server.js';
 import { FakeAwsMetadata, awsExample, awsSecrets } from '../fakes/cloud/metadata-aws.js';
 import { FakeAzureMetadata, azureExample, azureSecrets } from '../fakes/cloud/metadata-azure.js';
 import { FakeGceMetadata, gceExample, gceSecrets } from '../fakes/cloud/metadata-gce.js';
-import { FakeOpenstackMetadata, openstackSecrets } from '../fakes/cloud/metadata-openstack.js';
+import { FakeOpenstackMetadata } from '../fakes/cloud/metadata-openstack.js';
 import {
   FakeAlibabaMetadata,
   FakeDigitaloceanMetadata,
   FakeHetznerMetadata,
   FakeIbmMetadata,
   FakeOciMetadata,
-  otherSecrets,
 } from '../fakes/cloud/metadata-others.js';
-
-const noDmi: Dmi = {
-  sysVendor: '',
-  productName: '',
-  productVersion: '',
-  boardVendor: '',
-  boardAssetTag: '',
-  chassisAssetTag: '',
-  biosVendor: '',
-};
-const devices = new Map([
-  ['0a:1b:2c:3d:4e:5f', 'ens5'],
-  ['42:01:0a:84:00:15', 'ens4'],
-  ['00:0d:3a:f8:06:ec', 'eth0'],
-  ['fa:16:3e:ed:9a:59', 'ens3'],
-  ['86:00:00:2a:7d:e0', 'enp7s0'],
-]);
-
-/** Detection as a test asks for it: nothing of this machine, no network beyond loopback. */
-function detect(options: Partial<DetectOptions>): Promise<Detection> {
-  return detectMachine({ env: {}, dmi: noDmi, devices, ...options });
-}
-
-function found(detection: Detection): Extract<Detection, { kind: 'found' }> {
-  if (detection.kind !== 'found') throw new Error(`not found: ${JSON.stringify(detection)}`);
-  return detection;
-}
-
-function failed(detection: Detection): Extract<Detection, { kind: 'failed' }> {
-  if (detection.kind !== 'failed') throw new Error(`not failed: ${JSON.stringify(detection)}`);
-  return detection;
-}
-
-async function refusal(promise: Promise<unknown>): Promise<MetadataError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof MetadataError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
-
-/** Runs with a fake that is gone afterwards. */
-async function withFake<T extends MetadataServer>(
-  fake: T,
-  work: (fake: T, url: string) => Promise<void>,
-): Promise<void> {
-  const { url } = await fake.start();
-  try {
-    await work(fake, url);
-  } finally {
-    await fake.close();
-  }
-}
-
-/** A transport that sends nothing: it remembers, and answers as it is told. */
-function spy(
-  answer: (request: MetadataRequest) => { status: number; body: string } | MetadataError,
-): MetadataTransport & { readonly sent: string[] } {
-  const sent: string[] = [];
-  return {
-    sent,
-    send: async (request) => {
-      sent.push(`${request.method} ${request.url.href}`);
-      const answered = answer(request);
-      if (answered instanceof MetadataError) throw answered;
-      return { ...answered, headers: {} };
-    },
-    close: () => undefined,
-  };
-}
-
-const nobody = spy(() => new MetadataError('nobody', { failure: 'unreachable' }));
-
-const plain = (facts: MachineFacts): unknown => JSON.parse(JSON.stringify(machineToJson(facts)));
+import {
+  azureToken,
+  detect,
+  devices,
+  failed,
+  found,
+  gceToken,
+  keysOf,
+  noDmi,
+  nobody,
+  plain,
+  refusal,
+  secrets,
+  services,
+  spy,
+  withFake,
+} from '../support/metadata.js';
 
 t.test('who is asked', async (t) => {
   t.test('where nothing names a provider, not one packet is sent', async (t) => {
@@ -349,7 +278,7 @@ t.test('AWS', async (t) => {
   t.test('keys of the role', async (t) => {
     await withFake(new FakeAwsMetadata(), async (fake, url) => {
       fake.credentialsEnd = new Date('2026-11-22T18:00:00Z');
-      t.same(await instanceCredentials({ env: env(url) }), {
+      t.same(await keysOf({ env: env(url) }), {
         role: 'selvage-node',
         accessKeyId: awsSecrets.accessKeyId,
         secretAccessKey: awsSecrets.secretAccessKey,
@@ -358,9 +287,9 @@ t.test('AWS', async (t) => {
       });
       const { role: _, ...bare } = awsExample;
       fake.instance = bare;
-      t.equal((await refusal(instanceCredentials({ env: env(url) }))).failure, 'absent');
+      t.equal((await refusal(keysOf({ env: env(url) }))).failure, 'absent');
       fake.instance = { ...awsExample, role: '../../evil' };
-      t.equal((await refusal(instanceCredentials({ env: env(url) }))).failure, 'malformed');
+      t.equal((await refusal(keysOf({ env: env(url) }))).failure, 'malformed');
     });
   });
 });
@@ -405,19 +334,19 @@ t.test('GCE', async (t) => {
         fake.flavour = flavour;
         const { refusals } = failed(await detect({ env: env(url) }));
         t.match(refusals[0]?.text, /does not answer as GCE's metadata service does/);
-        t.equal((await refusal(serviceAccountToken({ env: env(url) }))).failure, 'malformed');
+        t.equal((await refusal(gceToken({ env: env(url) }))).failure, 'malformed');
       }
     });
   });
 
   t.test('a token of the service account', async (t) => {
     await withFake(new FakeGceMetadata(), async (fake, url) => {
-      const token = await serviceAccountToken({ env: env(url) });
+      const token = await gceToken({ env: env(url) });
       t.equal(token.accessToken, gceSecrets.accessToken);
       t.ok(Math.abs(token.expiresAtMs - Date.now() - 3_599_000) < 60_000);
       const { serviceAccount: _, ...bare } = gceExample;
       fake.instance = bare;
-      t.match(await refusal(serviceAccountToken({ env: env(url) })), {
+      t.match(await refusal(gceToken({ env: env(url) })), {
         failure: 'absent',
         remedy: /set-service-account/,
       });
@@ -462,12 +391,12 @@ t.test('Azure', async (t) => {
   t.test('a token of the managed identity', async (t) => {
     await withFake(new FakeAzureMetadata(), async (fake, url) => {
       const resource = 'https://management.azure.com/';
-      const token = await managedIdentityToken(resource, { env: env(url), clientId: 'id-1' });
+      const token = await azureToken(resource, { env: env(url), clientId: 'id-1' });
       t.equal(token.accessToken, azureSecrets.accessToken);
       t.ok(Math.abs(token.expiresAtMs - Date.now() - 86_399_000) < 60_000);
       t.match(fake.asked[0]?.path, 'resource=https%3A%2F%2Fmanagement.azure.com%2F&client_id=id-1');
       fake.machine = { ...azureExample, identity: false };
-      t.match(await refusal(managedIdentityToken(resource, { env: env(url) })), {
+      t.match(await refusal(azureToken(resource, { env: env(url) })), {
         failure: 'absent',
         remedy: /az vm identity assign/,
       });
@@ -687,28 +616,6 @@ t.test('OpenStack, and the smaller clouds', async (t) => {
   });
 });
 
-/** A service of each kind of provider, for what must hold for all of them. */
-const services: readonly (readonly [string, () => MetadataServer])[] = [
-  ['AWS_EC2_METADATA_SERVICE_ENDPOINT', () => new FakeAwsMetadata()],
-  ['GCE_METADATA_HOST', () => new FakeGceMetadata()],
-  ['SELVAGE_AZURE_METADATA_ENDPOINT', () => new FakeAzureMetadata()],
-  ['SELVAGE_OPENSTACK_METADATA_ENDPOINT', () => new FakeOpenstackMetadata()],
-  ['SELVAGE_IBM_METADATA_ENDPOINT', () => new FakeIbmMetadata()],
-  ['SELVAGE_OCI_METADATA_ENDPOINT', () => new FakeOciMetadata()],
-  ['SELVAGE_HETZNER_METADATA_ENDPOINT', () => new FakeHetznerMetadata()],
-  ['SELVAGE_DIGITALOCEAN_METADATA_ENDPOINT', () => new FakeDigitaloceanMetadata()],
-  ['SELVAGE_ALIBABA_METADATA_ENDPOINT', () => new FakeAlibabaMetadata()],
-];
-const secrets = [
-  ...Object.values(awsSecrets),
-  ...Object.values(gceSecrets),
-  ...Object.values(azureSecrets),
-  ...Object.values(openstackSecrets),
-  ...Object.values(otherSecrets),
-  'fakeImdsToken',
-  'fakeAlibabaToken',
-];
-
 t.test('services that misbehave', async (t) => {
   t.equal(services.length, cloudProviders.length, 'all of them');
 
@@ -832,7 +739,7 @@ t.test('services that misbehave', async (t) => {
       failed(await detect({ env, signal: AbortSignal.timeout(50), timeoutMs: 600_000 }));
       failed(await detect({ env, signal: AbortSignal.abort(), timeoutMs: 600_000 }));
       t.equal(
-        (await refusal(serviceAccountToken({ env, signal: AbortSignal.timeout(50) }))).failure,
+        (await refusal(gceToken({ env, signal: AbortSignal.timeout(50) }))).failure,
         'timeout',
       );
     });
@@ -860,166 +767,13 @@ t.test('services that misbehave', async (t) => {
           keep(detection.kind === 'found' ? { ...detection, facts: undefined } : detection);
           if (!('garbage' in knobs) && detection.kind === 'found') keep(plain(detection.facts));
           // A key that arrives whole is the answer itself; only what is thrown is told to anybody.
-          await instanceCredentials({ env }).catch(keep);
-          await serviceAccountToken({ env, timeoutMs: 500, transport: nobody }).catch(keep);
-          if (variable === 'GCE_METADATA_HOST') await serviceAccountToken({ env }).catch(keep);
+          if (variable === 'AWS_EC2_METADATA_SERVICE_ENDPOINT') await keysOf({ env }).catch(keep);
+          if (variable === 'GCE_METADATA_HOST') await gceToken({ env }).catch(keep);
           if (variable === 'SELVAGE_AZURE_METADATA_ENDPOINT')
-            await managedIdentityToken('https://x/', { env }).catch(keep);
+            await azureToken('https://x/', { env }).catch(keep);
         }
       });
     const all = told.join('\n');
     for (const secret of secrets) t.notOk(all.includes(secret), secret.slice(0, 12));
   });
-});
-
-t.test('what was told is kept', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'selvage-machine-'));
-  const path = join(folder, 'run', 'machine');
-  let uptimeMs = 1_000_000;
-  let boot = 'boot-1';
-  const cache = machineCache({ path, uptimeMs: () => uptimeMs, boot: () => boot });
-
-  t.test('for a while, this boot, and this way of asking', async (t) => {
-    await withFake(new FakeAwsMetadata(), async (fake, url) => {
-      const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: url };
-      const asked = async (more: Partial<DetectOptions> = {}): Promise<number> => {
-        const before = fake.asked.length;
-        const { facts } = found(await detect({ env, cache, ...more }));
-        t.equal(facts.zone, 'eu-west-1a');
-        return fake.asked.length - before;
-      };
-      t.ok((await asked()) > 0);
-      t.equal(statSync(path).mode & 0o777, 0o600);
-      t.equal(await asked(), 0, 'kept');
-      uptimeMs += 60_000;
-      const kept = found(
-        await detect({ env, cache, devices: new Map([['0a:1b:2c:3d:4e:60', 'ens9']]) }),
-      );
-      t.equal(kept.ageMs, 60_000);
-      t.same(
-        kept.facts.nics.map(({ device }) => device),
-        [undefined, 'ens9'],
-        'devices are those of now',
-      );
-      t.ok((await asked({ refresh: true })) > 0, 'refreshed');
-      uptimeMs += 5 * 60_000 + 1;
-      t.ok((await asked()) > 0, 'too old');
-      uptimeMs -= 1_000;
-      t.ok((await asked()) > 0, 'from the future');
-      boot = 'boot-2';
-      t.ok((await asked()) > 0, 'another boot');
-      t.equal(await asked(), 0);
-      const slash = { AWS_EC2_METADATA_SERVICE_ENDPOINT: `${url}/` };
-      t.ok((await asked({ env: slash })) > 0, 'asked elsewhere');
-      writeFileSync(path, readFileSync(path, 'utf8').replace('eu-west-1a', 'eu-west-1z'));
-      t.ok((await asked()) > 0, 'damaged');
-      const text = readFileSync(path, 'utf8');
-      for (const secret of secrets) t.notOk(text.includes(secret));
-    });
-  });
-
-  t.test('an answer with gaps for ten seconds only', async (t) => {
-    await withFake(new FakeGceMetadata(), async (fake, url) => {
-      const env = { GCE_METADATA_HOST: url };
-      fake.knobs = { fail: { path: /zone/, status: 500 } };
-      t.equal(found(await detect({ env, cache })).notes.length, 1);
-      fake.knobs = {};
-      t.equal(found(await detect({ env, cache })).notes.length, 1, 'the notes are kept as well');
-      uptimeMs += 10_001;
-      t.equal(found(await detect({ env, cache })).facts.zone, 'europe-west1-b');
-    });
-  });
-
-  t.test('where it cannot be kept, it is asked for', async (t) => {
-    const blocked = join(folder, 'blocked');
-    mkdirSync(join(blocked, 'machine'), { recursive: true });
-    const other = machineCache({ path: join(blocked, 'machine') });
-    await withFake(new FakeGceMetadata(), async (_, url) => {
-      const env = { GCE_METADATA_HOST: url };
-      found(await detect({ env, cache: other }));
-      t.equal(found(await detect({ env, cache: other })).ageMs, undefined);
-    });
-  });
-});
-
-t.test('facts to JSON and back are the same facts', (t) => {
-  const word = fc.option(fc.string({ minLength: 1, maxLength: 12 }), { nil: undefined });
-  const number = fc.option(fc.nat(65_535), { nil: undefined });
-  const address = fc
-    .oneof(
-      fc.uint8Array({ minLength: 4, maxLength: 4 }),
-      fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    )
-    .map((bytes) => addressFromBytes(bytes));
-  const bounded = address.chain((one) =>
-    fc.nat(8 * one.bytes.length).map((length) => ({ address: one, length })),
-  );
-  const prefix = bounded.map(({ address: one, length }) => prefixOf(one, length));
-  const nic = fc.record({
-    id: word,
-    mac: word,
-    device: word,
-    index: number,
-    addresses: fc.array(bounded, { maxLength: 3 }),
-    publicAddresses: fc.array(address, { maxLength: 3 }),
-    subnets: fc.array(prefix, { maxLength: 3 }),
-    subnetId: word,
-    network: word,
-    aliases: fc.array(prefix, { maxLength: 3 }),
-    securityGroups: fc.array(fc.string({ minLength: 1 }), { maxLength: 3 }),
-    mtu: number,
-  });
-  const facts = fc.record({
-    provider: fc.constantFrom(...cloudProviders),
-    instanceId: word,
-    instanceName: word,
-    zone: word,
-    region: word,
-    account: word,
-    nics: fc.array(nic, { maxLength: 3 }),
-    publicAddresses: fc.array(address, { maxLength: 3 }),
-  });
-  fc.assert(
-    fc.property(facts, (machine) => {
-      const text = JSON.stringify(machineToJson(machine));
-      const back = machineFromJson(JSON.parse(text));
-      return back !== undefined && JSON.stringify(machineToJson(back)) === text;
-    }),
-    { numRuns: 200 },
-  );
-  for (const wrong of [null, 7, {}, { provider: 'onprem' }, { provider: 'aws' }])
-    t.equal(machineFromJson(wrong), undefined);
-  const good = machineToJson({
-    provider: 'aws',
-    instanceId: 'i-1',
-    instanceName: undefined,
-    zone: undefined,
-    region: undefined,
-    account: undefined,
-    nics: [],
-    publicAddresses: [],
-  });
-  t.ok(machineFromJson(good));
-  for (const wrong of [
-    { ...good, zone: 7 },
-    { ...good, nics: [{}] },
-    { ...good, publicAddresses: ['1.2.3'] },
-  ])
-    t.equal(machineFromJson(wrong), undefined);
-  t.end();
-});
-
-t.test("the kernel's NICs by MAC", (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'selvage-net-'));
-  const nic = (name: string, mac: string): void => {
-    mkdirSync(join(folder, name));
-    writeFileSync(join(folder, name, 'address'), `${mac}\n`);
-  };
-  nic('ens5', '0A:1B:2C:3D:4E:5F');
-  nic('lo', '00:00:00:00:00:00');
-  nic('slv4a', '02:c6:80:a1:ba:71');
-  nic('tun0', '');
-  t.same([...kernelNics(folder)], [['0a:1b:2c:3d:4e:5f', 'ens5']]);
-  t.same([...kernelNics(join(folder, 'nothing'))], []);
-  t.end();
 });

@@ -28,7 +28,8 @@ export function renderCloudDetect(report: CloudDetectReport, terminal: Terminal)
   if (report.notes.length > 0) lines.push('');
   for (const note of report.notes)
     lines.push(...fill([{ text: '!', style: paint.yellow }, note], { width, hang: 2 }));
-  if (report.file !== null) lines.push('', ...fileLines(report.file, report, terminal));
+  if (report.file !== null && report.machine !== null)
+    lines.push('', ...fileLines(report.file, terminal));
   return lines.join('\n');
 }
 
@@ -126,11 +127,7 @@ function mtuText(nic: MachineNicJson, { mtu }: CloudDetectReport): string {
   return `not told${here}; ${mtu?.believed.bytes} is believed: ${mtu?.believed.text}`;
 }
 
-function fileLines(
-  file: FileReport,
-  { machine }: Pick<CloudDetectReport, 'machine'>,
-  { paint, width }: Terminal,
-): string[] {
+function fileLines(file: FileReport, { paint, width }: Terminal): string[] {
   const lines = fill([{ text: file.file, style: paint.bold }, `node ${file.node}`], { width });
   const add = (mark: Parameters<typeof row>[0], text: string): void =>
     void lines.push(...row(mark, text, { width, indent: 2 }));
@@ -140,7 +137,7 @@ function fileLines(
     add([{ text: '+', style: paint.green }], `${field} ${value}, which it leaves out (${source})`);
   for (const { text, because } of file.proposals)
     add([{ text: '·', style: paint.yellow }], `write "${text}": ${because}`);
-  if (lines.length === 1 && machine !== null)
+  if (lines.length === 1)
     add([{ text: '✓', style: paint.green }], 'leaves nothing out, and has nothing otherwise');
   return lines;
 }
