@@ -226,6 +226,11 @@ t.test('forwarding and the own routes are switched on, and nothing else is lost'
     fabricRoutes: 'present',
   });
   t.equal(again.observed.get('az-2')!.switches.fabricRoutes, 'absent');
+  t.same(
+    (await w.control.read({ ...w.question, routed: false })).changes,
+    [],
+    'what auto may be using is not pulled away',
+  );
 
   // With routes for everybody, the default rules let pods through: they are VirtualNetwork now.
   for (const [name, group] of [

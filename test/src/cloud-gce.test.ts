@@ -208,6 +208,11 @@ t.test('forwarding and the own routes are switched on, and found again', async (
     fabricRoutes: 'present',
   });
   t.same(again.notes, ['1 of at most 45 routes are ours']);
+  t.same(
+    (await w.control.read({ ...w.question, routed: false })).changes,
+    [],
+    'what auto may be using is not pulled away',
+  );
 
   const leaving = await w.control.leave(w.question);
   t.same(

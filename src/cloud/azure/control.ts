@@ -75,7 +75,7 @@ class Azure implements CloudControl {
 
   async leave(question: CloudQuestion): Promise<CloudReading['changes']> {
     const scene = await this.#scene(question);
-    return planOf({ ...question, routed: false }, scene)
+    return planOf({ ...question, routed: false, leaving: true }, scene)
       .changes.filter(({ to }) => to === undefined)
       .map((change) => changeRoute(this.#client, change));
   }
@@ -105,7 +105,7 @@ class Azure implements CloudControl {
   }
 }
 
-function planOf(question: CloudQuestion, scene: Scene): RoutePlan {
+function planOf(question: CloudQuestion & { readonly leaving?: boolean }, scene: Scene): RoutePlan {
   return planRoutes({
     cluster: question.cluster,
     self: question.self,
@@ -113,6 +113,7 @@ function planOf(question: CloudQuestion, scene: Scene): RoutePlan {
     networks: scene.networks,
     tables: scene.tables,
     routed: question.routed,
+    leaving: question.leaving === true,
     limit: question.routeLimit,
   });
 }

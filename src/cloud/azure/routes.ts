@@ -49,7 +49,10 @@ export interface RouteQuestion {
   /** Of the nodes' networks, by key of their ids. */
   readonly networks: ReadonlyMap<string, AzureNetwork>;
   readonly tables: ReadonlyMap<string, AzureRouteTable>;
+  /** Does a rule want this node's prefixes in the tables? */
   readonly routed: boolean;
+  /** The node goes: nothing of its own is to stay. */
+  readonly leaving?: boolean;
   readonly limit: number;
 }
 
@@ -98,8 +101,7 @@ export function planRoutes(question: RouteQuestion): RoutePlan {
       waits.set(self.name, text);
     }
     const puts = question.routed && room ? wanted : [];
-    const kept = new Set(question.routed ? ownNames(question) : []);
-    const deletes = ours.filter((route) => isLeftOver(route, { question, kept }));
+    const deletes = ours.filter((route) => isLeftOver(route, { question, own: own! }));
     const blocking = deletes.filter((route) =>
       puts.some(({ to }) => to!.prefix === readPrefix(route.addressPrefix)?.text),
     );
@@ -181,12 +183,6 @@ function ourRoute(route: AzureRoute, cluster: Cluster): boolean {
   return prefix !== undefined && isRouteName(route.name, cluster.name, prefix);
 }
 
-function ownNames({ cluster, self }: RouteQuestion): readonly string[] {
-  return routedPrefixes(self).map((prefix) =>
-    routeName({ cluster: cluster.name, node: self.name }, prefix),
-  );
-}
-
 function wantedIn(
   table: AzureRouteTable,
   question: RouteQuestion,
@@ -229,20 +225,24 @@ function claimsOf(table: AzureRouteTable, { cluster, nodes, self }: RouteQuestio
 }
 
 /**
- * Ours that nobody wants: this node's own, one for a prefix that is this node's now, or, for the
- * first node by name, one of a node that has left and whose address nobody has.
+ * Ours that nobody wants: this node's own for a prefix that it has no more, one for a prefix that is
+ * this node's now, or, for the first node by name, one of a node that has left and whose address
+ * nobody has. A sound one stays also when no rule asks for it any more, as `auto` may be using it at
+ * this moment.
  */
 function isLeftOver(
   route: AzureRoute,
-  options: { readonly question: RouteQuestion; readonly kept: ReadonlySet<string> },
+  options: { readonly question: RouteQuestion; readonly own: AzureNode },
 ): boolean {
-  const { cluster, self, nodes } = options.question;
-  if (options.kept.has(route.name)) return false;
+  const { cluster, self, nodes, routed, leaving } = options.question;
   const prefix = readPrefix(route.addressPrefix)!;
   const named = (node: string): boolean =>
     route.name === routeName({ cluster: cluster.name, node }, prefix);
-  if (named(self.name)) return true;
-  if (routedPrefixes(self).some(({ text }) => text === prefix.text)) return true;
+  const mine = routedPrefixes(self).some(({ text }) => text === prefix.text);
+  if (named(self.name))
+    // One that leads elsewhere is written over, if it is wanted.
+    return leaving === true || !mine || !(routed || leadsTo(route, options.own, prefix));
+  if (mine) return true;
   for (const node of cluster.nodes.values()) if (!node.withdrawn && named(node.name)) return false;
   const hop = readAddress(route.nextHopAddress)?.text;
   for (const { addresses } of nodes.values())

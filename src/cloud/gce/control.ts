@@ -93,7 +93,7 @@ class Compute implements CloudControl {
 
   async leave(question: CloudQuestion): Promise<CloudReading['changes']> {
     const scene = await this.#scene(question);
-    const plan = await this.#plan({ ...question, routed: false }, scene);
+    const plan = await this.#plan({ ...question, routed: false, leaving: true }, scene);
     const context = { client: this.#client, self: question.self, own: scene.own };
     return (plan?.deletes ?? [])
       .filter(({ owner }) => owner?.node === question.self.name)
@@ -176,7 +176,10 @@ class Compute implements CloudControl {
     });
   }
 
-  async #plan(question: CloudQuestion, scene: Scene): Promise<RoutePlan | undefined> {
+  async #plan(
+    question: CloudQuestion & { readonly leaving?: boolean },
+    scene: Scene,
+  ): Promise<RoutePlan | undefined> {
     const { network } = scene.own.nic;
     const found = await permitted(
       this.#client.list(
@@ -198,6 +201,7 @@ class Compute implements CloudControl {
         network,
       ),
       routed: question.routed,
+      leaving: question.leaving === true,
       limit: question.routeLimit,
       instances: scene.instances,
     });

@@ -75,6 +75,8 @@ export interface RouteQuestion {
   readonly routes: readonly NetworkRoute[];
   /** Does a rule want this node's prefixes in the network? */
   readonly routed: boolean;
+  /** The node goes: nothing of its own is to stay. */
+  readonly leaving?: boolean;
   readonly limit: number;
   /** Selflinks of all instances; undefined: they could not all be read. */
   readonly instances: ReadonlySet<string> | undefined;
@@ -191,20 +193,21 @@ function insertOf(question: RouteQuestion, own: GceNode, prefix: Prefix): RouteI
 }
 
 /**
- * A route of this cluster that this node has to take away: its own that is not wanted any more, one
- * that another node left for a prefix that is ours now, or, for the first node by name, one of a
- * node that is gone and whose instance is gone.
+ * A route of this cluster that this node has to take away: its own that leads elsewhere or is for a
+ * prefix that it has no more, one that another node left for a prefix that is ours now, or, for the
+ * first node by name, one of a node that is gone and whose instance is gone. A sound one stays also
+ * when no rule asks for it any more, as `auto` may be using it at this moment.
  */
 function isLeftOver(
   route: NetworkRoute,
   question: RouteQuestion,
   own: GceNode | undefined,
 ): boolean {
-  const { cluster, self, nodes, routed, instances } = question;
+  const { cluster, self, nodes, instances } = question;
   if (own === undefined) return false;
   const mine = routedPrefixes(self).some(({ text }) => text === route.prefix.text);
   if (route.owner?.node === self.name)
-    return !(routed && mine && route.nextHopInstance === own.instance.selfLink);
+    return question.leaving === true || !mine || route.nextHopInstance !== own.instance.selfLink;
   if (mine) return true;
   const owner = cluster.nodes.get(route.owner?.node ?? '');
   if (owner !== undefined && !owner.withdrawn) return false;
