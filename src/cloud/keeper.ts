@@ -17,6 +17,8 @@ import { cloudProviders } from './machine.js';
 import { wantsFabricRoutes } from './native-wanted.js';
 import { type ReadNode, readReading, writeReading } from './observation-file.js';
 import { type ReadNodes, underlayTexts } from './observe.js';
+import type { Settled } from './settled.js';
+import { settle } from './settled.js';
 import type { CloudStatus } from './status.js';
 
 export interface OpenedCloud {
@@ -60,6 +62,7 @@ export class CloudKeeper {
   #closed = false;
   #failures = 0;
   #confirms = 0;
+  #settled: Settled = { nodes: new Map(), fresh: new Set(), waiting: false };
   #lastReading: Date | undefined;
   #reading: Pick<CloudReading, 'problems' | 'notes'> = { problems: [], notes: [] };
   #failure: string | undefined;
@@ -209,7 +212,7 @@ export class CloudKeeper {
     );
     this.#accept(cluster, { ...reading, waits: outcome.waits });
     if (outcome.retry !== undefined) throw new Error(outcome.retry);
-    return outcome.done.length > 0;
+    return outcome.done.length > 0 || this.#settled.waiting;
   }
 
   async #open(provider: CloudProviderName): Promise<OpenedCloud> {
@@ -227,7 +230,9 @@ export class CloudKeeper {
   ): void {
     const { self, file, log } = this.#options;
     const nodes = new Map<string, ReadNode>();
-    for (const [name, observed] of reading.observed) {
+    const before = new Map([...this.#nodes].map(([name, { observed }]) => [name, observed]));
+    this.#settled = settle(reading.observed, { nodes: before, fresh: this.#settled.fresh });
+    for (const [name, observed] of this.#settled.nodes) {
       const node = cluster.nodes.get(name);
       if (node === undefined) continue;
       const waits = name === self ? { ...observed.waits, ...reading.waits } : observed.waits;

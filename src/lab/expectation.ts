@@ -5,6 +5,8 @@
 import { decide } from '../../encap/decide.js';
 import { prefixContains } from '../../encap/prefix.js';
 import type { Decision } from '../../encap/trail.js';
+import { cloudReadingFile } from '../agent/paths.js';
+import { observeFrom } from '../cloud/observe.js';
 import { agentRequest } from '../agent/client.js';
 import type { Lab } from './lab.js';
 import { LabError } from './names.js';
@@ -43,9 +45,13 @@ export function pairsOf(lab: Lab): readonly PairEnds[] {
   );
 }
 
-/** The decision that the cluster file leads to, without any agent. */
+/**
+ * The decision that the cluster file leads to, without any agent's part in it; where the file
+ * leaves switches to the clouds' APIs, with what the sender has read there.
+ */
 export function expectedByFile(lab: Lab, pair: PairEnds): Expectation {
-  const { cluster } = lab.plan;
+  const { runtimeDir } = lab.files.get(pair.from.name)!;
+  const cluster = observeFrom(cloudReadingFile({ runtimeDir }))(lab.plan.cluster);
   const decision = decide(
     { cluster, local: undefined },
     {

@@ -11,6 +11,8 @@ import { CloudKeeper } from '../../src/cloud/keeper.js';
 import type { MachineFacts } from '../../src/cloud/machine.js';
 import { wantsFabricRoutes } from '../../src/cloud/native-wanted.js';
 import { observeFrom, observeWith } from '../../src/cloud/observe.js';
+import type { Settled } from '../../src/cloud/settled.js';
+import { settle } from '../../src/cloud/settled.js';
 import { sketchCluster } from '../support/cluster-builder.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -167,6 +169,45 @@ t.test('a switch is changed after a dry run, and counts once a reading shows it'
   await it.clock.advance(5_000);
   t.equal(it.check(config), 'disabled', 'drift is mended');
 });
+
+t.test(
+  'what becomes fit counts from the second reading in a row, what becomes unfit at once',
+  (t) => {
+    const seen = (sourceDestinationCheck?: 'enabled' | 'disabled'): Map<string, ObservedNode> =>
+      new Map([
+        [
+          'b',
+          {
+            switches: sourceDestinationCheck === undefined ? {} : { sourceDestinationCheck },
+            admits: {},
+            source: 'EC2 API',
+            waits: {},
+          },
+        ],
+      ]);
+    const valueOf = (now: Settled): string | undefined =>
+      now.nodes.get('b')?.switches.sourceDestinationCheck;
+    const start = { nodes: new Map<string, ObservedNode>(), fresh: new Set<string>() };
+    t.equal(
+      valueOf(settle(seen('disabled'), start)),
+      'disabled',
+      'found so: nobody is throwing it',
+    );
+    const on = settle(seen('enabled'), start);
+    const once = settle(seen('disabled'), on);
+    t.equal(valueOf(once), 'enabled');
+    t.equal(once.waiting, true);
+    const stale = settle(seen('enabled'), once);
+    t.equal(valueOf(settle(seen('disabled'), stale)), 'enabled', 'another copy said otherwise');
+    const twice = settle(seen('disabled'), once);
+    t.equal(valueOf(twice), 'disabled');
+    t.equal(twice.waiting, false);
+    t.equal(valueOf(settle(seen('enabled'), twice)), 'enabled', 'unfit at once');
+    const unread = settle(seen(), start);
+    t.equal(valueOf(settle(seen('disabled'), unread)), undefined, 'not read before');
+    t.end();
+  },
+);
 
 t.test('without manage the API is read and nothing is changed', async (t) => {
   const it = bench(t);

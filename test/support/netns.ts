@@ -49,6 +49,11 @@ export interface Namespace {
   delete(): void;
 }
 
+/** One that somebody else made and removes, such as a lab's. */
+export function namespaceCalled(name: string): Namespace {
+  return handle(name);
+}
+
 const prefix = 'slvt';
 let counter = 0;
 let swept = false;
