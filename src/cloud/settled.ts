@@ -36,10 +36,10 @@ export function settle(
       fresh.add(mark);
       if (last.fresh.has(mark)) continue;
       waiting = true;
-      if (before?.[key] === undefined) delete switches[key];
-      else switches[key] = before[key];
+      switches[key] = before?.[key];
     }
-    nodes.set(name, { ...observed, switches: switches as ObservedNode['switches'] });
+    const known = Object.entries(switches).filter(([, value]) => value !== undefined);
+    nodes.set(name, { ...observed, switches: Object.fromEntries(known) });
   }
   return { nodes, fresh, waiting };
 }

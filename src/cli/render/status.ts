@@ -4,6 +4,7 @@ import type { ProbeFinding, ProbesStatus } from '../../probe/continuous/service.
 import { freezeWords } from '../../explain/freeze-words.js';
 import type { Terminal } from '../terminal.js';
 import type { Span, Text } from './layout.js';
+import { cloudLines } from './cloud.js';
 import { changeoverLines } from './changeover.js';
 import { columns, fill, pad } from './layout.js';
 
@@ -30,6 +31,8 @@ export function renderStatus(report: StatusReport, terminal: Terminal): string {
     lines.push(
       ...fill([{ text: '!', style: paint.yellow }, findingWords(finding)], { width, hang: 2 }),
     );
+  for (const { bad, text } of report.cloud === undefined ? [] : cloudLines(report.cloud))
+    if (bad) lines.push(...fill([{ text: '!', style: paint.yellow }, text], { width, hang: 2 }));
   for (const note of report.notes)
     lines.push(...fill([{ text: '·', style: paint.dim }, note], { width, hang: 2 }));
   if (report.freeze !== undefined) lines.push(...frozen(report.freeze, terminal));
@@ -99,6 +102,17 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
       terminal,
     ),
     ...(report.probes === undefined ? [] : field('probes', probesWords(report.probes), terminal)),
+    ...(report.cloud === undefined
+      ? []
+      : field(
+          'cloud',
+          cloudLines(report.cloud)
+            .filter(({ bad }) => !bad)
+            .slice(0, 2)
+            .map(({ text }) => text)
+            .join('; '),
+          terminal,
+        )),
     ...field('agent', `pid ${report.pid}, ${report.repairs} repairs`, terminal),
     ...(lastPass === undefined
       ? []
