@@ -455,8 +455,9 @@ function describing<T>(
     const size = pageSize(form, { most: listing.most, ids });
     const named =
       ids.length === 0 ? listing.all(world) : ids.map((id) => listing.ids!.get(world, id));
+    const filters = form.filters();
     const wanted = named.filter((entry) =>
-      form.filters().every((filter) => fits(listing, { world, entry, filter })),
+      filters.every((filter) => fits(listing, { world, entry, filter })),
     );
     const offset = pageOffset(form.text('NextToken'));
     const end = size === undefined ? wanted.length : offset + size;

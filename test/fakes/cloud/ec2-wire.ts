@@ -140,6 +140,7 @@ export class Form {
 
 /** `*` and `?` are wildcards in the values of filters; a backslash takes that away. */
 export function matchesValue(pattern: string, value: string): boolean {
+  if (!/[*?\\]/.test(pattern)) return pattern === value;
   const source = pattern.replace(
     /\\([*?\\])|([*?])|([^\w])/g,
     (_, plain?: string, wild?: string, other?: string) =>
