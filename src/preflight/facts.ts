@@ -1,4 +1,5 @@
 /** What the checks look at: read once, then only judged. */
+import type { Address } from '../../encap/address.js';
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import type { Decision } from '../../encap/trail.js';
 import type { Rulesets } from '../../tunnel/guard/index.js';
@@ -61,11 +62,18 @@ export interface Way {
   readonly back: Decision | undefined;
 }
 
-/** What else the machine is asked: whether pieces of this program load. */
+/** What else is asked: whether pieces of this program load, and the hosts of the link. */
 export interface Programs {
   /** Why not; undefined: it does. */
   readonly addon: () => string | undefined;
   readonly rawSocket: () => Promise<string | undefined>;
+  /** MACs of other hosts on the link that answer for an address of ours; rejects where nobody can be asked. */
+  readonly whoHas: (nic: NicToAsk, target: Address) => Promise<readonly string[]>;
+}
+
+export interface NicToAsk {
+  readonly device: string;
+  readonly mac: string;
 }
 
 export interface CloudFacts {

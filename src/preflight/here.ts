@@ -2,6 +2,7 @@
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import { openGuard, readRulesets } from '../../tunnel/guard/index.js';
 import type { Kernel } from '../../tunnel/kernel.js';
+import { whoHas } from '../../tunnel/probe/who-has.js';
 import { nativeAddonProblem } from '../../tunnel/native/addon.js';
 import { rawSocketProblem } from '../../tunnel/raw-packets.js';
 import { openNodeKernel } from '../agent/open.js';
@@ -36,7 +37,12 @@ export async function preflightHere(question: HereQuestion): Promise<PreflightRe
       machine: new Machine(),
       openGuard: () => openGuard(),
       readRulesets: () => readRulesets(),
-      programs: { addon: nativeAddonProblem, rawSocket: rawSocketProblem },
+      programs: {
+        addon: nativeAddonProblem,
+        rawSocket: rawSocketProblem,
+        // Without a sender: a question that changes nobody's neighbour table (RFC 5227).
+        whoHas: (nic, target) => whoHas({ ...nic, target, sender: undefined }),
+      },
     });
     const results = await runChecks([...nodeChecks, ...cloudChecks], facts);
     const about = { cluster: cluster.name, node: node.name, file, keeper: facts.keeper.kind };

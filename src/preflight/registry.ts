@@ -8,7 +8,7 @@ import { forwardingChecks } from './checks/forwarding.js';
 import { guardBackend } from './checks/guard-backend.js';
 import { capabilitiesCheck, kernelAccess, kernelVersion } from './checks/kernel-access.js';
 import { cloudInit, firewallManager, networkManager, networkd } from './checks/managers.js';
-import { nicMtu, nicState, underlayAddress } from './checks/nic.js';
+import { duplicateAddress, nicMtu, nicState, underlayAddress } from './checks/nic.js';
 import { otherAgent, probePort } from './checks/other-programs.js';
 import { decisions, probed, underlayRoutes } from './checks/peers.js';
 import { reversePath } from './checks/reverse-path.js';
@@ -38,6 +38,7 @@ export const nodeChecks: readonly Check[] = [
   neighbourTable,
   inotify,
   underlayAddress,
+  duplicateAddress,
   nicState,
   nicMtu,
   decisions,

@@ -80,6 +80,49 @@ function ownerOfAddress(cluster: NodeFacts['cluster'], text: string): string | u
   return undefined;
 }
 
+/** A router of a cloud answers for every address, so that an answer says nothing there. */
+export const duplicateAddress: Check = onKernel(
+  {
+    id: 'duplicate-address',
+    group: 'underlay',
+    title: 'nobody else',
+    about: "no other host of the link answers for the node's addresses (ARP, neighbour discovery)",
+  },
+  async (kernel, { node, cluster, programs }) => {
+    const zone = cluster.zones.get(node.zone);
+    if (zone === undefined || underlayFacts[zone.provider].layer2.domain === 'none')
+      return skip('there is no link of hosts here');
+    const asked: string[] = [];
+    const outcomes: Outcome[] = [];
+    for (const { address } of node.underlay) {
+      const device = holderOf(kernel, address.text)?.device;
+      const nic = kernel.details.devices.find(({ name }) => name === device);
+      if (nic?.mac === undefined || !nic.up || !nic.carrier) continue;
+      const answers = await programs.whoHas({ device: nic.name, mac: nic.mac }, address);
+      // Another NIC of this machine on the same link.
+      const others = answers.filter(
+        (mac) => !kernel.details.devices.some((own) => own.mac === mac),
+      );
+      asked.push(address.text);
+      if (others.length === 0) continue;
+      outcomes.push(
+        fail({
+          found: `${others.join(', ')} answers for ${address.text} as well`,
+          needed: `${address.text} for this machine alone`,
+          fix: fix(
+            'find that host by its MAC, and take the address away there',
+            `arping -D -I ${nic.name} ${address.text}`,
+          ),
+        }),
+      );
+    }
+    if (outcomes.length > 0) return outcomes;
+    return asked.length === 0
+      ? skip('no NIC to ask by')
+      : ok(`nobody answers for ${asked.join(', ')}`);
+  },
+);
+
 export const nicState: Check = onKernel(
   {
     id: 'nic-state',

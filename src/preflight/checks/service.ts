@@ -1,5 +1,6 @@
 /** What the service itself needs of the machine, and how it is. */
 import { defaultProbes } from '../../../encap/probe/settings.js';
+import type { PlanReport } from '../../agent/plan-report.js';
 import { ClusterKeyError, readClusterKey } from '../../probe/key.js';
 import { join } from 'node:path';
 import { type Check, type Outcome, fail, fix, ok, onKernel, skip, warn } from '../check.js';
@@ -40,8 +41,6 @@ export const agentCheck: Check = {
   },
 };
 
-const shown = 6;
-
 /** Differences that lose nothing: bookkeeping of a packet that arrives all the same. */
 const harmless: readonly string[] = ['learning', 'ttl', 'tos', 'df', 'pmtudisc'];
 
@@ -57,30 +56,40 @@ export const objects: Check = onKernel(
     // What the host has besides is told by its own checks.
     const changes = report.changes.filter(({ object }) => !object.startsWith('sysctl '));
     if (changes.length === 0) return ok('as decided');
-    const outcomes = changes.slice(0, shown).map(({ action, object, actual, attributes }) => {
-      const wanted = {
-        found:
-          action === 'create'
-            ? `missing: ${object}`
-            : action === 'delete'
-              ? `left over: ${object}`
-              : `${attributes.join(', ')} of ${object}: is ${actual ?? 'another'}`,
-        needed: action === 'delete' ? 'nothing there' : 'as decided',
-        fix: fix(
-          'let the agent put it right',
-          keeper.kind === 'frozen' ? 'selvage thaw' : 'systemctl restart selvage-agent',
-        ),
-      };
-      const loses =
-        action !== 'delete' &&
-        !(action === 'update' && attributes.every((name) => harmless.includes(name)));
-      return loses && keeper.kind !== 'running' ? fail(wanted) : warn(wanted);
+    const losing = changes.filter(losesPackets);
+    const repair = keeper.kind === 'frozen' ? 'selvage thaw' : 'systemctl restart selvage-agent';
+    const wanted = (some: typeof changes) => ({
+      found: someOf(some.map(differenceText)),
+      needed: 'all of it as decided',
+      fix: fix('let the agent put it right', 'selvage plan', repair),
     });
-    const rest = changes.length - outcomes.length;
-    if (rest <= 0) return outcomes;
-    return [...outcomes, { ...outcomes[0]!, found: `and ${rest} more` }];
+    const others = changes.filter((change) => !losesPackets(change));
+    return [
+      ...(losing.length === 0 ? [] : [(keeper.kind === 'running' ? warn : fail)(wanted(losing))]),
+      ...(others.length === 0 ? [] : [warn(wanted(others))]),
+    ];
   },
 );
+
+type Change = PlanReport['changes'][number];
+
+function losesPackets({ action, attributes }: Change): boolean {
+  if (action === 'update') return attributes.some((name) => !harmless.includes(name));
+  return action === 'create';
+}
+
+function differenceText({ action, object, actual, attributes }: Change): string {
+  // `link slv4a`, `addr 10.64.1.0/32 dev slv4a`: enough to find it by.
+  const name = object.split(' ', object.startsWith('link ') ? 2 : 4).join(' ');
+  switch (action) {
+    case 'create':
+      return `${name} is missing`;
+    case 'delete':
+      return `${name} is left over`;
+    case 'update':
+      return `${attributes.join(', ')} of ${name}: ${actual ?? 'another'}`;
+  }
+}
 
 export const agentProblems: Check = {
   id: 'agent-problems',
