@@ -1,14 +1,15 @@
 /** The answer of `cloud detect`: the machine, and the cluster file held against it. */
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Cluster, ClusterNode, Zone } from '../../encap/cluster.js';
 import { underlayFacts } from '../../encap/underlay/index.js';
 import { machineFile } from '../agent/paths.js';
 import type { Detection, Evidence } from '../cloud/detect.js';
 import { detectMachine } from '../cloud/detect.js';
 import type { Contradiction, Filled, Proposal } from '../cloud/fill.js';
-import { fillFromMachine } from '../cloud/fill.js';
+import { fillFromMachine, quoted, zoneEntry } from '../cloud/fill.js';
 import { deviceMtu } from '../cloud/kernel-nics.js';
-import type { CloudProviderName } from '../cloud/machine.js';
+import type { CloudProviderName, MachineFacts } from '../cloud/machine.js';
 import { machineCache } from '../cloud/machine-cache.js';
 import type { MachineJson } from '../cloud/machine-json.js';
 import { machineToJson } from '../cloud/machine-json.js';
@@ -46,6 +47,8 @@ export interface CloudDetectReport {
   /** Why nothing was told, and what to do. */
   readonly problems: readonly string[];
   readonly file: FileReport | null;
+  /** Lines for a file that does not have this machine yet; null: it has, or nothing is known. */
+  readonly draft: { readonly zone: string; readonly node: string } | null;
   readonly exitCode: ExitCode;
 }
 
@@ -131,7 +134,15 @@ function fileReport(own: OwnEntry, detection: Detection, file: string): FileRepo
 }
 
 function reportOf(detection: Detection, file: FileReport | null): CloudDetectReport {
-  const nothing = { machine: null, mtu: null, ageSeconds: null, notes: [], problems: [], file };
+  const nothing = {
+    machine: null,
+    mtu: null,
+    ageSeconds: null,
+    notes: [],
+    problems: [],
+    file,
+    draft: null,
+  };
   const schema = 'selvage.cloud-detect/1' as const;
   switch (detection.kind) {
     case 'none':
@@ -156,6 +167,7 @@ function reportOf(detection: Detection, file: FileReport | null): CloudDetectRep
         notes,
         problems: [],
         file,
+        draft: file === null ? draftOf(facts) : null,
         exitCode: contradicted ? exitCodes.found : exitCodes.ok,
       };
     }
@@ -175,4 +187,17 @@ function mtuOf(
     devices: Object.fromEntries(devices),
     believed: { bytes, text: `${fact.text} [${fact.source}, ${fact.mark}]` },
   };
+}
+
+function draftOf(facts: MachineFacts): CloudDetectReport['draft'] {
+  const address = facts.nics[0]?.addresses[0]?.address.text;
+  if (address === undefined) return null;
+  const published = facts.nics[0]?.publicAddresses[0]?.text;
+  const parts = [
+    `name: ${hostname().toLowerCase()}`,
+    `address: ${quoted(address)}`,
+    ...(published === undefined ? [] : [`publicAddress: ${quoted(published)}`]),
+    'overlay: PREFIX',
+  ];
+  return { zone: zoneEntry(facts), node: `{ ${parts.join(', ')} }` };
 }

@@ -10,6 +10,7 @@ import type { Cluster, ClusterNode, SourceRef, Zone } from '../../encap/cluster.
 import { familyBits } from '../../encap/address.js';
 import { nodeTable } from '../../encap/node-table.js';
 import { prefixContains } from '../../encap/prefix.js';
+import { underlayFacts } from '../../encap/underlay/index.js';
 import type { MachineFacts, MachineNic } from './machine.js';
 import { interfaceText } from './machine-json.js';
 
@@ -22,7 +23,7 @@ export interface Filled {
 
 /** What would be right to write into the file. */
 export interface Proposal {
-  readonly field: 'zone' | 'address';
+  readonly field: 'zone' | 'address' | 'mtu';
   /** As the file would have it: `address: 10.0.0.5/20`. */
   readonly text: string;
   readonly because: string;
@@ -74,7 +75,11 @@ export function fillFromMachine(
             ...(published ? { publicAddresses: machine.publicAddresses } : {}),
           }),
     filled,
-    proposals: [...proposeZone(zone, machine), ...proposeMasks(node, zone, machine)],
+    proposals: [
+      ...proposeZone(zone, machine),
+      ...proposeMasks(node, zone, machine),
+      ...proposeMtu(node, zone, machine),
+    ],
     contradictions,
   };
 }
@@ -130,6 +135,17 @@ function isWritten(zone: Zone | undefined): zone is Zone {
 /** A file without zones means one rack: on a cloud that would be believed to be on premises. */
 function proposeZone(zone: Zone | undefined, machine: MachineFacts): Proposal[] {
   if (zone === undefined || isWritten(zone)) return [];
+  return [
+    {
+      field: 'zone',
+      text: `zones: [${zoneEntry(machine)}]`,
+      because: 'the file has no zones, so every node is taken to be on premises',
+    },
+  ];
+}
+
+/** The machine's zone as a line of the file: `{ name: eu-west-1a, provider: aws, … }`. */
+export function zoneEntry(machine: MachineFacts): string {
   const name = (machine.zone ?? machine.region ?? machine.provider).toLowerCase();
   const subnets = [...new Set(machine.nics.flatMap((nic) => nic.subnets.map(({ text }) => text)))];
   const parts = [
@@ -138,17 +154,11 @@ function proposeZone(zone: Zone | undefined, machine: MachineFacts): Proposal[] 
     ...(machine.region === undefined ? [] : [`region: ${machine.region}`]),
     ...(subnets.length === 0 ? [] : [`subnets: [${subnets.map(quoted).join(', ')}]`]),
   ];
-  return [
-    {
-      field: 'zone',
-      text: `zones: [{ ${parts.join(', ')} }]`,
-      because: 'the file has no zones, so every node is taken to be on premises',
-    },
-  ];
+  return `{ ${parts.join(', ')} }`;
 }
 
 /** YAML would read `2001:db8::/64` in a list as text, but a colon at the end as a mapping. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return text.includes(':') ? `'${text}'` : text;
 }
 
@@ -173,6 +183,21 @@ function proposeMasks(
       },
     ];
   });
+}
+
+/** The other nodes size their packets by what the file says, or by what is usual there. */
+function proposeMtu(node: ClusterNode, zone: Zone | undefined, machine: MachineFacts): Proposal[] {
+  const nic = nicOf(node, machine);
+  const usual = underlayFacts[machine.provider].mtu.bytes;
+  if (nic?.mtu === undefined || nic.mtu === usual) return [];
+  if ((node.mtu ?? zone?.mtu) !== undefined) return [];
+  return [
+    {
+      field: 'mtu',
+      text: `mtu: ${nic.mtu}`,
+      because: `the other nodes believe ${usual} of ${machine.provider} otherwise`,
+    },
+  ];
 }
 
 function zoneContradictions(

@@ -103,7 +103,7 @@ function addressFault(address: Address): AddressFault | undefined {
 const reserved: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', '"this network"'],
   ['127.0.0.0/8', 'loopback'],
-  ['169.254.0.0/16', 'link-local'],
+  ['169.254.0.0/16', 'link-local, where clouds have their metadata services'],
   ['224.0.0.0/3', 'multicast and reserved'],
   ['::/127', 'unspecified and loopback'],
   ['::ffff:0:0/96', 'IPv4-mapped'],

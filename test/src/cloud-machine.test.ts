@@ -235,7 +235,14 @@ t.test('the own entry of the file', (t) => {
       { field: 'mtu', value: '8896', source: 'gce metadata, nic0' },
       { field: 'publicAddress', value: '203.0.113.21', source: 'gce metadata' },
     ]);
-    t.same([contradictions, proposals], [[], []]);
+    t.same(contradictions, []);
+    t.same(proposals, [
+      {
+        field: 'mtu',
+        text: 'mtu: 8896',
+        because: 'the other nodes believe 1460 of gce otherwise',
+      },
+    ]);
     t.equal(node.underlay[0]?.length, 32, 'masks are read by all nodes, and not filled on one');
     t.end();
   });
@@ -317,13 +324,18 @@ t.test('the own entry of the file', (t) => {
       [
         'zones: [{ name: eu-west-1a, provider: aws, region: eu-west-1, subnets: [10.132.0.0/20] }]',
         'address: 10.132.0.21/20',
+        'mtu: 8896',
       ],
     );
     t.same(none.contradictions, [], 'a zone that nobody wrote contradicts nothing');
     t.equal(none.node.underlay[0]?.length, 32);
-    const zone = '{ name: z, provider: aws, subnets: 10.132.0.0/20 }';
+    const zone = '{ name: z, provider: aws, subnets: 10.132.0.0/20, mtu: 8896 }';
     t.same(fillOne({ zone }, aws).proposals, [], 'the subnet of the zone gives the mask');
-    t.same(fillOne({ zone: '{ name: z, provider: gce }' }).proposals, [], 'a /32 is all there is');
+    t.same(
+      fillOne({ zone: '{ name: z, provider: gce, mtu: 8896 }' }).proposals,
+      [],
+      'a /32 is all there is',
+    );
     t.end();
   });
 
@@ -380,6 +392,10 @@ t.test('the answer of the command', async (t) => {
       const env = { AWS_EC2_METADATA_SERVICE_ENDPOINT: url };
       const alone = await ask(env);
       t.match(alone, { provider: 'aws', machine: { zone: 'eu-west-1a' }, file: null, exitCode: 0 });
+      const draft = `overlay: { pools: 10.64.0.0/12 }\nzones:\n  - ${alone.draft?.zone}\nnodes:\n  - ${alone.draft?.node.replace('PREFIX', '10.64.1.0/24')}\n`;
+      const drafted = [...clusterOf(draft).nodes.values()][0];
+      t.match(drafted, { zone: 'eu-west-1a', underlay: [{ length: 20 }] }, 'a file that is sound');
+      t.match(renderCloudDetect(alone, terminal), alone.draft?.node);
       const report = await ask(env, 'a');
       t.equal(report.exitCode, 1);
       t.same(report.file?.contradictions, [

@@ -30,6 +30,14 @@ export function renderCloudDetect(report: CloudDetectReport, terminal: Terminal)
     lines.push(...fill([{ text: '!', style: paint.yellow }, note], { width, hang: 2 }));
   if (report.file !== null && report.machine !== null)
     lines.push('', ...fileLines(report.file, terminal));
+  if (report.draft !== null)
+    lines.push(
+      '',
+      'For the cluster file, with a PREFIX of the overlay that is free:',
+      ...['zones:', `  - ${report.draft.zone}`, 'nodes:', `  - ${report.draft.node}`].map(
+        (line) => `  ${line}`,
+      ),
+    );
   return lines.join('\n');
 }
 

@@ -1,6 +1,6 @@
 /** `cloud detect`: which provider this machine is on, and what its metadata service tells. */
 import { Command, Option } from '@commander-js/extra-typings';
-import { parseSeconds } from '../../duration.js';
+import { parseDuration } from '../../duration.js';
 import { configOption, nodeOption, outputOption, runtimeDirOption } from '../../options.js';
 
 export function detectCommand() {
@@ -14,7 +14,7 @@ export function detectCommand() {
     )
     .addOption(new Option('--refresh', 'ask again, whatever was told before'))
     .addOption(
-      new Option('--timeout <seconds>', 'for all of it').argParser(parseSeconds).default(2, '2'),
+      new Option('--timeout <time>', 'for all of it').argParser(parseDuration).default(2_000, '2s'),
     )
     .addOption(configOption())
     .addOption(nodeOption())
@@ -48,7 +48,7 @@ Exit code 3 means: a provider is named, and its metadata service told nothing.`,
         config: { file: options.config, isDefault: source('config') === 'default' },
         node: { text: options.node, isDefault: source('node') === 'default' },
         runtimeDir: options.runtimeDir,
-        timeoutMs: options.timeout * 1000,
+        timeoutMs: options.timeout,
         refresh: options.refresh === true,
       });
       await printAnswer(report, { output: options.output, render: renderCloudDetect });
