@@ -23,7 +23,8 @@ build) packages=() ;;
 demo) packages=("${runtime[@]}") ;;
 test)
     # kmod loads modules inside user-mode Linux; systemd is there for systemd-analyze only.
-    packages=("${runtime[@]}" tshark python3-scapy user-mode-linux kmod ethtool shellcheck systemd)
+    packages=("${runtime[@]}" tshark python3-scapy user-mode-linux kmod ethtool shellcheck systemd
+        awscli)
     ;;
 *) fail "usage: setup.sh build|demo|test, not '$profile'" ;;
 esac

@@ -50,6 +50,7 @@ const probes = {
   tcpdump: { present: () => onPath('tcpdump'), remedy: 'install tcpdump' },
   tshark: { present: () => onPath('tshark'), remedy: 'install tshark' },
   shellcheck: { present: () => onPath('shellcheck'), remedy: 'install shellcheck' },
+  aws: { present: () => existsSync('/usr/bin/aws'), remedy: 'install awscli' },
   systemd: { present: () => onPath('systemd-analyze'), remedy: 'install systemd' },
   scapy: {
     present: () =>
