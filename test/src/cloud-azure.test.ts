@@ -516,7 +516,12 @@ t.test('throttling, errors and silence are failures to be tried again', async (t
   const endless = await failureOf(changes[1]!.carryOut(AbortSignal.timeout(60)));
   t.equal(endless.failure, 'retry');
   w.arm.hang = true;
-  t.match(await failureOf(w.control.read(reads)), { failure: 'retry', message: /took too long/ });
+  const patient = await openResourceManager(
+    w.machine,
+    { SELVAGE_AZURE_METADATA_ENDPOINT: w.tokens.url, SELVAGE_AZURE_ENDPOINT: w.arm.url },
+    { timeoutMs: 150 },
+  );
+  t.match(await failureOf(patient.read(reads)), { failure: 'retry', message: /took too long/ });
 });
 
 t.test('a link that leads to another host is not followed', async (t) => {
