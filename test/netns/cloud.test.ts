@@ -28,7 +28,14 @@ import { FakeAzureMetadata, azureExample, azureSecrets } from '../fakes/cloud/me
 import { FakeGceMetadata, gceExample, gceSecrets } from '../fakes/cloud/metadata-gce.js';
 import { eventually } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
-import { CloudDoors, cloudAddresses, cloudAgent, inOrder, macOf } from '../support/cloud-lab.js';
+import {
+  CloudDoors,
+  cloudAddresses,
+  cloudAgent,
+  cloudVariables,
+  inOrder,
+  macOf,
+} from '../support/cloud-lab.js';
 import { namespaceCalled } from '../support/netns.js';
 import { startTraffic, trafficTable } from '../support/traffic.js';
 
@@ -276,6 +283,13 @@ t.test(
       outputOf([...selvageProgram(), 'route-explain', to, '--socket', socketOf(from)]).then(
         (said) => said.replaceAll(/\s+/g, ' '),
       );
+    const inNode = async (node: string, argv: readonly string[]): Promise<[string, number]> => {
+      const { namespace } = lab.plan.nodes.find((entry) => entry.name === node)!;
+      const ran = await tryCommand(['env', ...cloudVariables, ...selvageProgram(), ...argv], {
+        namespace,
+      });
+      return [`${ran.stdout}${ran.stderr}`.replaceAll(/\s+/g, ' '), ran.status];
+    };
     const agents = new Map<string, ProcessRecord>();
     async function startAll(nodes: readonly string[]): Promise<void> {
       for (const node of lab.plan.nodes.filter((entry) => nodes.includes(entry.name))) {
@@ -426,6 +440,54 @@ t.test(
       t.equal(matrix.pairs[0]?.seen, 'vxlan');
     });
 
+    await t.test('preflight names the rule that the group lacks, with the command', async (t) => {
+      const missing = new RegExp(
+        `aws ec2 authorize-security-group-ingress --group-id ${group.id} [^$]*IpProtocol=4,`,
+      );
+      const [said, code] = await inNode('aws-1', [
+        'preflight',
+        '--config',
+        file,
+        '--node',
+        'aws-1',
+      ]);
+      // Nothing is lost for it, as auto takes another way: so it warns, and does not fail.
+      t.equal(code, 0);
+      t.match(said, /! protocol 4 .*no rule admits/);
+      t.match(said, missing);
+      group.ingress.push(protocol4);
+      underlay.add(undefined);
+      await underlay.settled();
+      const [again] = await inNode('aws-1', ['preflight', '--config', file, '--node', 'aws-1']);
+      t.notMatch(again, missing);
+    });
+
+    await t.test(
+      'a node that leaves takes its routes with it, and nothing of others',
+      async (t) => {
+        t.match(
+          await outputOf([...selvageProgram(), 'cloud', 'status', '--socket', socketOf('aws-3')]),
+          /aws-3: aws, i-0/,
+        );
+        process.kill(agents.get('aws-3')!.pid, 'SIGTERM');
+        aws.allow(checkCall);
+        const release = ['cloud', 'release', '--config', file, '--node', 'aws-3'];
+        const [dry] = await inNode('aws-3', [...release, '--dry-run']);
+        t.match(dry, /DeleteRoute/);
+        const routesTo = (prefix: string): number =>
+          [...world.tables.values()].filter((table) =>
+            table.routes.some((route) => route.destination === prefix),
+          ).length;
+        t.equal(routesTo('10.64.3.0/24'), 2, 'a dry run removes nothing');
+        const [, code] = await inNode('aws-3', release);
+        t.equal(code, 0);
+        t.equal(routesTo('10.64.3.0/24'), 0);
+        t.equal(routesTo('10.64.1.0/24'), 2);
+        t.equal(interfaces.get('aws-3')!.sourceDestCheck, true, 'what it switched off is on again');
+        t.match((await inNode('aws-3', release))[0], /nothing is left of it/);
+      },
+    );
+
     await t.test('no secret is in a log, a report, a file or a snapshot', async (t) => {
       const bundle = `${stateRoot}/aws-1.snapshot`;
       await outputOf([
@@ -437,7 +499,7 @@ t.test(
         bundle,
       ]);
       const places = new Map<string, string>();
-      for (const node of all) {
+      for (const node of all.filter((entry) => entry !== 'aws-3')) {
         places.set(`log of ${node}`, readFileSync(lab.files.get(node)!.agentLog, 'utf8'));
         places.set(`status of ${node}`, JSON.stringify(await status(node)));
       }

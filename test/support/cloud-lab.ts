@@ -24,21 +24,20 @@ export const cloudAddresses = {
   arm: '169.254.169.252',
 } as const;
 
-/** The real agent, pointed at the lab's own clouds by the variables that are conventional for it. */
+/** Where this lab's clouds are found, by the variables that are conventional for each. */
+export const cloudVariables: readonly string[] = [
+  `AWS_ENDPOINT_URL_EC2=http://${cloudAddresses.ec2}`,
+  `GCE_METADATA_HOST=${cloudAddresses.metadata}`,
+  `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE=http://${cloudAddresses.compute}/compute/v1/`,
+  `SELVAGE_AZURE_ENDPOINT=http://${cloudAddresses.arm}`,
+  // Whatever machine this really is: the file says where each node is.
+  'SELVAGE_DMI_DIR=/nonexistent',
+];
+
+/** The real agent, pointed at the lab's own clouds. */
 export const cloudAgent: AgentCommand = (launch) => {
   const argv = realAgent(launch);
-  return (
-    argv && [
-      'env',
-      `AWS_ENDPOINT_URL_EC2=http://${cloudAddresses.ec2}`,
-      `GCE_METADATA_HOST=${cloudAddresses.metadata}`,
-      `CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE=http://${cloudAddresses.compute}/compute/v1/`,
-      `SELVAGE_AZURE_ENDPOINT=http://${cloudAddresses.arm}`,
-      // Whatever machine this really is: the file says where each node is.
-      'SELVAGE_DMI_DIR=/nonexistent',
-      ...argv,
-    ]
-  );
+  return argv && ['env', ...cloudVariables, ...argv];
 };
 
 export class CloudDoors {
