@@ -3,9 +3,11 @@ import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import { defaultCloud } from '../../encap/observed.js';
 import type { CloudQuestion } from '../cloud/control.js';
 import type { OpenedCloud } from '../cloud/keeper.js';
+import type { CloudProviderName } from '../cloud/machine.js';
 import { cloudProviders } from '../cloud/machine.js';
 import { wantsFabricRoutes } from '../cloud/native-wanted.js';
 import { openCloud } from '../cloud/open.js';
+import { clockSkew } from './cloud/clock.js';
 import type { CloudFacts } from './facts.js';
 
 export interface CloudReadQuestion {
@@ -14,10 +16,15 @@ export interface CloudReadQuestion {
   readonly signal?: AbortSignal;
 }
 
+export interface CloudSources {
+  readonly open: typeof openCloud;
+  readonly skew: (provider: CloudProviderName) => Promise<number | undefined>;
+}
+
 /** Asks the provider that the file says the node's zone is of; a machine room has none. */
 export async function readCloudHere(
   asked: CloudReadQuestion,
-  open: typeof openCloud = openCloud,
+  { open, skew }: CloudSources = { open: openCloud, skew: clockSkew },
 ): Promise<CloudFacts | { readonly absent: string }> {
   const written = asked.cluster.zones.get(asked.node.zone)?.provider;
   const provider = cloudProviders.find((name) => name === written);
@@ -31,7 +38,8 @@ export async function readCloudHere(
   } catch (error) {
     return { absent: `${provider} could not be asked: ${problemOf(error).problem}` };
   }
-  return readCloud(opened, asked);
+  const facts = await readCloud(opened, asked);
+  return 'absent' in facts ? facts : { ...facts, clockSkewMs: await skew(provider) };
 }
 
 /** Closes the control. */

@@ -3,6 +3,8 @@
  * cloud that says what a test wants. What the answers mean for packets is test/netns/preflight.test.ts.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -23,6 +25,7 @@ import type { CloudChange, CloudControl, FirewallReading } from '../../src/cloud
 import type { MachineFacts } from '../../src/cloud/machine.js';
 import { parseClusterFile } from '../../src/config/index.js';
 import type { CheckResult } from '../../src/preflight/check.js';
+import { skewOf } from '../../src/preflight/cloud/clock.js';
 import type { CloudFacts } from '../../src/preflight/facts.js';
 import { Machine } from '../../src/preflight/machine.js';
 import { readCloudHere } from '../../src/preflight/read-cloud.js';
@@ -665,7 +668,8 @@ t.test('the guard and our own objects, by who would put them right', async (t) =
   const dead = (await preflight(t, { spoil: installed })).filter(({ id }) => id === 'objects');
   t.ok(
     dead.some(
-      ({ status, found }) => status === 'fail' && / of link slv4a: .* is missing, .* and \d+ more$/.test(found),
+      ({ status, found }) =>
+        status === 'fail' && / of link slv4a: .* is missing, .* and \d+ more$/.test(found),
     ),
   );
   t.match(await one(t, 'agent', { spoil: installed }), { status: 'warn', found: /none answers/ });
@@ -728,6 +732,19 @@ t.test('what the service needs', async (t) => {
   );
 });
 
+t.test("the cloud's time is read from any answer", async (t) => {
+  const server = createServer((_, response) => {
+    response.writeHead(401, { date: new Date(Date.now() - 120_000).toUTCString() }).end('no');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const skew = await skewOf(new URL(`http://127.0.0.1:${port}/`));
+  t.ok(Math.abs(skew! - 120_000) < 5_000, `${skew} ms`);
+  server.close();
+  await t.rejects(skewOf(new URL('http://127.0.0.1:1/')), { code: 'ECONNREFUSED' });
+});
+
 // --- cloud ---------------------------------------------------------------------------------------
 
 const aws = `
@@ -764,6 +781,7 @@ interface FakeCloud {
   readonly observed?: Partial<ObservedNode>;
   readonly changes?: readonly CloudChange[];
   readonly failure?: string;
+  readonly skewMs?: number;
 }
 
 /** By way of a control, as the command does it. */
@@ -797,7 +815,10 @@ async function cloudOf(cluster: Cluster, cloud: FakeCloud): Promise<CloudFacts> 
     close: () => void closed++,
   };
   const asked = { cluster, node: cluster.nodes.get('n1')! };
-  const found = await readCloudHere(asked, () => Promise.resolve({ machine: instance, control }));
+  const found = await readCloudHere(asked, {
+    open: () => Promise.resolve({ machine: instance, control }),
+    skew: () => Promise.resolve(cloud.skewMs),
+  });
   if ('absent' in found || closed !== 1) throw new Error('not read, or not closed');
   return found;
 }
@@ -904,6 +925,11 @@ t.test('switches, permissions and an API that fails', async (t) => {
   const failing = await cloudWorld({ rules: [vxlanRule], failure: 'RequestLimitExceeded' });
   t.match(await one(t, 'cloud-access', failing), { status: 'warn', found: 'RequestLimitExceeded' });
   t.match(await one(t, 'cloud-firewall-ipip', failing), { status: 'fail' }, 'the rest goes on');
+  const late = await cloudWorld({ rules: [vxlanRule], skewMs: -400_000 });
+  t.match(await one(t, 'clock', late), {
+    status: 'warn',
+    found: "400 s behind the cloud's: its API refuses our calls",
+  });
   const nobody = await readCloudHere({
     cluster: clusterOf(rack),
     node: clusterOf(rack).nodes.get('n1')!,
