@@ -129,11 +129,29 @@ export class FakeHetznerMetadata extends MetadataServer {
         return text('203.0.113.61');
       case '/hetzner/v1/metadata/private-networks':
         return text(this.privateNetworks);
+      case '/hetzner/v1/metadata/network-config':
+        return text(hetznerNetworkConfig);
       default:
         return notFound;
     }
   }
 }
+
+/** The public side, as the image's first boot configures it. */
+const hetznerNetworkConfig =
+  'config:\n' +
+  '- mac_address: 96:00:00:08:19:da\n' +
+  '  name: eth0\n' +
+  '  subnets:\n' +
+  '  - dns_nameservers: [203.0.113.1]\n' +
+  '    ipv4: true\n' +
+  '    type: dhcp\n' +
+  '  - address: 2001:db8:c0c:1::1/64\n' +
+  '    gateway: fe80::1\n' +
+  '    ipv6: true\n' +
+  '    type: static\n' +
+  '  type: physical\n' +
+  'version: 1\n';
 
 export class FakeDigitaloceanMetadata extends MetadataServer {
   protected answer({ path }: MetadataAsked): MetadataAnswered {
