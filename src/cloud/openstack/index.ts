@@ -16,4 +16,5 @@ export const openstack: CloudProvider = {
     }),
   endpointVariable: openstackEndpointVariable,
   machine: openstackMachine,
+  control: async (machine, env) => (await import('./control.js')).openNeutron(machine, env),
 };
