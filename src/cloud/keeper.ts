@@ -43,6 +43,8 @@ export interface CloudKeeperOptions {
 /** A round of reading and changing ends after this. */
 const roundTimeoutMs = 60_000;
 const rememberedChanges = 20;
+/** NICs come and go, and endpoints move: the metadata service is asked again after this. */
+const reopenMs = 3_600_000;
 
 interface Done {
   readonly at: string;
@@ -55,7 +57,13 @@ export class CloudKeeper {
   #restored = false;
   #cluster: Cluster | undefined;
   #frozen = false;
-  #opened: { readonly provider: CloudProviderName; readonly cloud: OpenedCloud } | undefined;
+  #opened:
+    | {
+        readonly provider: CloudProviderName;
+        readonly cloud: OpenedCloud;
+        readonly atMs: number;
+      }
+    | undefined;
   #timer: { cancel(): void } | undefined;
   #round: Promise<void> | undefined;
   #again = false;
@@ -216,12 +224,14 @@ export class CloudKeeper {
   }
 
   async #open(provider: CloudProviderName): Promise<OpenedCloud> {
-    if (this.#opened?.provider !== provider) {
-      this.#opened?.cloud.control?.close();
-      this.#opened = undefined;
-      this.#opened = { provider, cloud: await this.#options.open(provider) };
-    }
-    return this.#opened.cloud;
+    const now = this.#options.clock.now();
+    const opened = this.#opened;
+    if (opened?.provider === provider && this.#failures === 0 && now - opened.atMs < reopenMs)
+      return opened.cloud;
+    const cloud = await this.#options.open(provider);
+    opened?.cloud.control?.close();
+    this.#opened = { provider, cloud, atMs: now };
+    return cloud;
   }
 
   #accept(
