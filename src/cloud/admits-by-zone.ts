@@ -8,7 +8,7 @@
 import type { Family } from '../../encap/address.js';
 import { type Cluster, type ClusterNode, underlayAddress } from '../../encap/cluster.js';
 import type { FirewallVerdicts } from '../../encap/observed.js';
-import { type Prefix, hostPrefix, prefixCovers } from '../../encap/prefix.js';
+import { type Prefix, hostPrefix, prefixCovers, prefixesOverlap } from '../../encap/prefix.js';
 import { type Firewall, type FirewalledBlock, admitsPrefix } from './admission.js';
 import type { FirewallReading } from './control.js';
 
@@ -17,7 +17,7 @@ export interface AdmitsQuestion {
   readonly node: ClusterNode;
   /**
    * Several firewalls of a node must all admit a packet. Nodes with equal rules should share one
-   * `firewall` object: a peer is then judged once for all of them.
+   * `firewall` object: each peer is then judged once for all of them.
    */
   readonly firewalls: Pick<FirewallReading, 'firewalls' | 'groups'>;
   /**
@@ -41,25 +41,54 @@ const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, icmpv6: 58 } as 
 
 /**
  * What was judged already, by firewall; one for all questions about the same cluster and firewalls.
+ * Most nodes are behind equal rules, so that all pairs cost little more than one node's.
  */
-export type AdmitsMemo = Map<Firewall, Map<string, FirewallVerdicts>>;
+export type AdmitsMemo = Map<Firewall, Map<string, Tally>>;
+
+/** How the peers of a zone fare, by class. */
+interface Tally {
+  readonly zones: ReadonlyMap<string, Readonly<Record<TrafficClass, Counts>>>;
+  /** Of each peer alone: a node is no peer of its own. */
+  readonly peers: ReadonlyMap<string, FirewallVerdicts>;
+}
+
+interface Counts {
+  allowed: number;
+  blocked: number;
+}
 
 /** Zones of which no node could be judged are left out; all are, if no firewall of the node is known. */
 export function admitsByZone(
   question: AdmitsQuestion,
   memo: AdmitsMemo = new Map(),
 ): Readonly<Record<string, FirewallVerdicts>> {
-  const { cluster, node, firewalls } = question;
-  const own = firewalls.firewalls.filter((entry) => entry.node === node.name);
+  const { node, firewalls } = question;
   const zones: Record<string, FirewallVerdicts> = {};
-  for (const { firewall } of own)
-    for (const peer of cluster.nodes.values()) {
-      if (peer.name === node.name || peer.withdrawn) continue;
-      const verdicts = remembered(memo, { ...question, firewall, peer });
-      const both = worse(zones[peer.zone] ?? {}, verdicts);
-      if (Object.keys(both).length > 0) zones[peer.zone] = both;
+  for (const { firewall } of firewalls.firewalls.filter((entry) => entry.node === node.name)) {
+    const tally = tallied(memo, { ...question, firewall });
+    const self = tally.peers.get(node.name) ?? {};
+    for (const [zone, counts] of tally.zones) {
+      const verdicts = verdictsOf(counts, zone === node.zone ? self : {});
+      const both = worse(zones[zone] ?? {}, verdicts);
+      if (Object.keys(both).length > 0) zones[zone] = both;
     }
+  }
   return zones;
+}
+
+function verdictsOf(
+  counts: Readonly<Record<TrafficClass, Counts>>,
+  less: FirewallVerdicts,
+): FirewallVerdicts {
+  const verdicts: Partial<Record<TrafficClass, 'allowed' | 'blocked'>> = {};
+  for (const name of classes) {
+    const { allowed, blocked } = counts[name];
+    const left = (verdict: 'allowed' | 'blocked', count: number): boolean =>
+      count - Number(less[name] === verdict) > 0;
+    if (left('blocked', blocked)) verdicts[name] = 'blocked';
+    else if (left('allowed', allowed)) verdicts[name] = 'allowed';
+  }
+  return verdicts;
 }
 
 function worse(a: FirewallVerdicts, b: FirewallVerdicts): FirewallVerdicts {
@@ -71,24 +100,60 @@ function worse(a: FirewallVerdicts, b: FirewallVerdicts): FirewallVerdicts {
   return both;
 }
 
-interface PeerQuestion extends AdmitsQuestion {
+interface FirewallQuestion extends AdmitsQuestion {
   readonly firewall: Firewall;
+}
+
+interface PeerQuestion extends FirewallQuestion {
   readonly peer: ClusterNode;
 }
 
-function remembered(memo: AdmitsMemo, question: PeerQuestion): FirewallVerdicts {
-  const { firewall, node, peer } = question;
+function tallied(memo: AdmitsMemo, question: FirewallQuestion): Tally {
+  const { cluster, firewall, node } = question;
   let known = memo.get(firewall);
-  if (known === undefined) memo.set(firewall, (known = new Map<string, FirewallVerdicts>()));
-  // What a verdict depends on besides the peer: the families of this end, and the end itself where
-  // a rule looks at it.
-  const families = node.underlay.map(({ address }) => `o${address.family}`);
-  const overlays = node.overlay.map(({ family }) => `i${family}`);
-  const end = firewall.rules.some((rule) => rule.local !== undefined) ? node.name : '';
-  const key = [peer.name, ...new Set(families), ...new Set(overlays), end].join(' ');
-  let verdicts = known.get(key);
-  if (verdicts === undefined) known.set(key, (verdicts = admitsPeer(question)));
-  return verdicts;
+  if (known === undefined) memo.set(firewall, (known = new Map<string, Tally>()));
+  const key = kindOf(node, firewall);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const zones = new Map<string, Record<TrafficClass, Counts>>();
+  const peers = new Map<string, FirewallVerdicts>();
+  for (const peer of cluster.nodes.values()) {
+    if (peer.withdrawn) continue;
+    const verdicts = admitsPeer({ ...question, peer });
+    peers.set(peer.name, verdicts);
+    let counts = zones.get(peer.zone);
+    if (counts === undefined) zones.set(peer.zone, (counts = noCounts()));
+    for (const name of classes) {
+      const verdict = verdicts[name];
+      if (verdict !== undefined) counts[name][verdict]++;
+    }
+  }
+  const tally = { zones, peers };
+  known.set(key, tally);
+  return tally;
+}
+
+function noCounts(): Record<TrafficClass, Counts> {
+  const none = (): Counts => ({ allowed: 0, blocked: 0 });
+  return { ipip: none(), ipv6InIpv4: none(), vxlan: none(), native: none() };
+}
+
+/** All that a verdict depends on besides firewall and peer: families, and how rules see this end. */
+function kindOf(node: ClusterNode, firewall: Firewall): string {
+  const own = [...node.underlay.map(({ address }) => hostPrefix(address)), ...node.overlay];
+  const seen = firewall.rules.flatMap(({ local }) =>
+    local === undefined ? [] : own.map((prefix) => sight(local, prefix)),
+  );
+  const families = [
+    node.underlay.map(({ address }) => address.family),
+    node.overlay.map(({ family }) => family),
+  ];
+  return `${families.join('/')} ${seen.join('')}`;
+}
+
+function sight(local: readonly Prefix[], prefix: Prefix): 0 | 1 | 2 {
+  if (local.some((entry) => prefixCovers(entry, prefix))) return 2;
+  return local.some((entry) => prefixesOverlap(entry, prefix)) ? 1 : 0;
 }
 
 function admitsPeer(question: PeerQuestion): FirewallVerdicts {

@@ -8,8 +8,7 @@
  * and no tag, so that ours are known by their names alone.
  */
 import type { Cluster, ClusterNode } from '../../../encap/cluster.js';
-import { type Prefix, prefixCovers } from '../../../encap/prefix.js';
-import { readAddress, readPrefix } from '../json-values.js';
+import { type Prefix, prefixCovers, prefixesOverlap } from '../../../encap/prefix.js';
 import { isRouteName, routeName } from '../route-name.js';
 import { type Claim, admitted, routedPrefixes } from '../routed-prefixes.js';
 import type { AzureNode } from './nodes.js';
@@ -68,8 +67,14 @@ export function planRoutes(question: RouteQuestion): RoutePlan {
   const present = new Set<string>();
   const unknown = new Set<string>();
   const waits = new Map<string, string>();
+  const known = new Map<string, readonly SubnetTable[]>();
+  const tablesOf = (entry: AzureNode): readonly SubnetTable[] => {
+    const found = known.get(key(entry.network)) ?? subnetTables(question, entry);
+    known.set(key(entry.network), found);
+    return found;
+  };
   for (const [name, entry] of nodes) {
-    const places = subnetTables(question, entry);
+    const places = tablesOf(entry);
     const wait = missingAt(entry, places);
     if (wait !== undefined) waits.set(name, wait);
     else if (places.some(({ unread }) => unread)) unknown.add(name);
@@ -79,7 +84,7 @@ export function planRoutes(question: RouteQuestion): RoutePlan {
   const problems: string[] = [];
   const notes: string[] = [];
   const changes: RouteChange[] = [];
-  const places = own === undefined ? [] : subnetTables(question, own);
+  const places = own === undefined ? [] : tablesOf(own);
   const seen = new Set<string>();
   for (const { subnet, table, unread } of places) {
     if (table === undefined) {
@@ -103,7 +108,7 @@ export function planRoutes(question: RouteQuestion): RoutePlan {
     const puts = question.routed && room ? wanted : [];
     const deletes = ours.filter((route) => isLeftOver(route, { question, own: own! }));
     const blocking = deletes.filter((route) =>
-      puts.some(({ to }) => to!.prefix === readPrefix(route.addressPrefix)?.text),
+      puts.some(({ to }) => to!.prefix === route.prefix?.text),
     );
     const gone = (route: AzureRoute): RouteChange => ({
       table: table.id,
@@ -152,8 +157,9 @@ type PrefixState = 'routed' | 'missing' | { readonly other: AzureRoute };
 
 function stateOf(prefix: Prefix, entry: AzureNode, table: AzureRouteTable): PrefixState {
   const routes = table.routes.flatMap((route) => {
-    const to = readPrefix(route.addressPrefix);
-    return to === undefined ? [] : [{ route, to }];
+    const to = route.prefix;
+    const near = to !== undefined && prefixesOverlap(to, prefix);
+    return near ? [{ route, to }] : [];
   });
   const inner = routes.find(
     ({ route, to }) =>
@@ -170,8 +176,7 @@ function stateOf(prefix: Prefix, entry: AzureNode, table: AzureRouteTable): Pref
 
 function leadsTo(route: AzureRoute, entry: AzureNode, prefix: Prefix): boolean {
   if (route.nextHopType !== 'VirtualAppliance') return false;
-  const hop = readAddress(route.nextHopAddress);
-  return hop !== undefined && hop.text === hopOf(entry, prefix)?.text;
+  return route.hop !== undefined && route.hop.text === hopOf(entry, prefix)?.text;
 }
 
 function hopOf(entry: AzureNode, prefix: Prefix): { readonly text: string } | undefined {
@@ -179,7 +184,7 @@ function hopOf(entry: AzureNode, prefix: Prefix): { readonly text: string } | un
 }
 
 function ourRoute(route: AzureRoute, cluster: Cluster): boolean {
-  const prefix = readPrefix(route.addressPrefix);
+  const { prefix } = route;
   return prefix !== undefined && isRouteName(route.name, cluster.name, prefix);
 }
 
@@ -235,7 +240,7 @@ function isLeftOver(
   options: { readonly question: RouteQuestion; readonly own: AzureNode },
 ): boolean {
   const { cluster, self, nodes, routed, leaving } = options.question;
-  const prefix = readPrefix(route.addressPrefix)!;
+  const prefix = route.prefix!;
   const named = (node: string): boolean =>
     route.name === routeName({ cluster: cluster.name, node }, prefix);
   const mine = routedPrefixes(self).some(({ text }) => text === prefix.text);
@@ -244,7 +249,7 @@ function isLeftOver(
     return leaving === true || !mine || !(routed || leadsTo(route, options.own, prefix));
   if (mine) return true;
   for (const node of cluster.nodes.values()) if (!node.withdrawn && named(node.name)) return false;
-  const hop = readAddress(route.nextHopAddress)?.text;
+  const hop = route.hop?.text;
   for (const { addresses } of nodes.values())
     if (addresses.some(({ text }) => text === hop)) return false;
   return [...nodes.keys()].sort()[0] === self.name;

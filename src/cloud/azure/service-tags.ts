@@ -3,12 +3,13 @@
  *
  * `VirtualNetwork` is the network's own space, that of its peers and of what a gateway connects, the
  * host's virtual address, and the prefixes of user-defined routes. The gateway's part is not in any
- * resource that is read here, but a node's private address that packets come from or go to has no
- * other way here, so it belongs to the tag. A default route would make everything part of it, which
- * is not taken for granted. `Internet` is the rest, as far as it is public.
+ * resource that is read here, but private addresses that packets come from or go to have no other
+ * way here, so they belong to the tag; those of workloads only where a route says so. A default route
+ * would make everything part of it, which is not taken for granted. `Internet` is the rest, as far as
+ * it is public.
  */
 import type { Cluster } from '../../../encap/cluster.js';
-import { type Prefix, hostPrefix, parsePrefix, prefixContains } from '../../../encap/prefix.js';
+import { type Prefix, parsePrefix } from '../../../encap/prefix.js';
 import { without } from '../admission.js';
 import { readPrefixes } from '../json-values.js';
 import type { AzureNetwork, AzureRouteTable } from './wire.js';
@@ -30,6 +31,15 @@ const special = [
   '224.0.0.0/3',
 ].map(parsePrefix);
 
+/** RFC 1918, RFC 6598, RFC 4193. */
+const privateSpace = [
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  'fc00::/7',
+].map(parsePrefix);
+
 const everything = ['0.0.0.0/0', '::/0'].map(parsePrefix);
 /** Global unicast, RFC 4291 section 2.4. */
 const globalV6 = parsePrefix('2000::/3');
@@ -43,11 +53,11 @@ export function serviceTags(
   network: AzureNetwork,
   table: AzureRouteTable | undefined,
 ): ServiceTags {
-  const routed = readPrefixes((table?.routes ?? []).map((route) => route.addressPrefix));
-  const elsewhere = [...cluster.nodes.values()]
-    .flatMap(({ underlay }) => underlay)
-    .filter(({ address }) => !publicSpace.some((prefix) => prefixContains(prefix, address)))
-    .map(({ address }) => hostPrefix(address));
+  const routed = (table?.routes ?? []).flatMap(({ prefix }) => prefix ?? []);
+  const elsewhere = without(privateSpace, [
+    ...cluster.pools,
+    ...[...cluster.nodes.values()].flatMap(({ overlay }) => overlay),
+  ]);
   const virtualNetwork = [
     ...readPrefixes([...network.spaces, ...network.peeredSpaces]),
     hostAddress,

@@ -2,7 +2,17 @@
  * Resources of `Microsoft.Network`, API version 2023-09-01, as far as they are read here. Resource
  * ids name everything, and Azure compares them without regard to case.
  */
-import { field, listField, numberField, textField, textsField } from '../json-values.js';
+import type { Address } from '../../../encap/address.js';
+import type { Prefix } from '../../../encap/prefix.js';
+import {
+  field,
+  listField,
+  numberField,
+  readAddress,
+  readPrefix,
+  textField,
+  textsField,
+} from '../json-values.js';
 
 export const networkApiVersion = '2023-09-01';
 
@@ -46,8 +56,11 @@ export interface AzureRouteTable {
 export interface AzureRoute {
   readonly name: string;
   readonly addressPrefix: string;
+  /** Undefined: a service tag. */
+  readonly prefix: Prefix | undefined;
   readonly nextHopType: string;
   readonly nextHopAddress: string | undefined;
+  readonly hop: Address | undefined;
 }
 
 export interface AzureSecurityGroup {
@@ -144,12 +157,15 @@ export function readRouteTable(value: unknown): AzureRouteTable | undefined {
     routes: listField(value, 'properties', 'routes').flatMap((route) => {
       const addressPrefix = textField(route, 'properties', 'addressPrefix');
       if (addressPrefix === undefined) return [];
+      const nextHopAddress = textField(route, 'properties', 'nextHopIpAddress');
       return [
         {
           name: textField(route, 'name') ?? '',
           addressPrefix,
+          prefix: readPrefix(addressPrefix),
           nextHopType: textField(route, 'properties', 'nextHopType') ?? '',
-          nextHopAddress: textField(route, 'properties', 'nextHopIpAddress'),
+          nextHopAddress,
+          hop: readAddress(nextHopAddress),
         },
       ];
     }),
