@@ -223,7 +223,7 @@ void t.test('dry runs tell what is permitted, and change nothing', async (t) => 
   t.equal(made.interfaces.get('a-1')!.tags.size, 0);
   t.match(await thrown(changes.at(-1)!.carryOut()), {
     failure: 'other',
-    code: 'NotRecorded',
+    code: 'NotYet',
     call: 'CreateRoute',
   });
 });
@@ -499,6 +499,31 @@ void t.test('leaving takes back what was made, and only that', async (t) => {
   t.same(Object.fromEntries(made.tables.main.tags), { Name: 'kept too' });
   const { control, question } = await seat(made, 'a-1');
   t.same(await control.leave(question()), [], 'a second time there is nothing to do');
+});
+
+void t.test('leaving halfway keeps the tags by which the rest is found', async (t) => {
+  const made = await scene(t);
+  await settle(made, 'a-1');
+  const { control, question } = await seat(made, 'a-1');
+  made.fake.deny('DeleteRoute');
+  const failures = [];
+  for (const change of await control.leave(question()))
+    failures.push(await change.carryOut().then(() => 'done', String));
+  t.match(failures, [
+    /DeleteRoute/,
+    /DeleteRoute/,
+    'done',
+    /the route .* is still in rtb-/,
+    /not done/,
+  ]);
+  t.ok(made.interfaces.get('a-1')!.tags.has('selvage:node'));
+  made.fake.deny('DescribeRouteTables');
+  t.match(await thrown(control.leave(question())), { failure: 'denied' });
+  made.fake.allow('DescribeRouteTables');
+  made.fake.allow('DeleteRoute');
+  await carryOut({ changes: await control.leave(question()) });
+  t.same([...made.interfaces.get('a-1')!.tags], []);
+  t.same(routesOf(made.tables.main), []);
 });
 
 void t.test('without a rule that wants routes there are none', async (t) => {

@@ -4,9 +4,15 @@ import { type CloudChange, CloudError } from '../control.js';
 import { ec2Permission, type ec2WriteActions } from './actions.js';
 import type { Ec2Client, Parameters } from './ec2-client.js';
 
-/** Whether the record of what a change makes has been written. */
-export interface RecordGate {
-  written: boolean;
+/** One change waits for another: what it makes must be found again, or must be gone first. */
+export interface Gate {
+  open: boolean;
+  /** Why not to go on while it is closed. */
+  readonly closed: string;
+}
+
+export function recordGate(): Gate {
+  return { open: false, closed: 'its tag could not be written, so it would not be found again' };
 }
 
 export interface PlannedCall {
@@ -16,10 +22,8 @@ export interface PlannedCall {
   readonly makes: SwitchName;
   /** Code with which EC2 says that it is so already. */
   readonly already?: string;
-  /** This change writes the record that others wait for. */
-  readonly opens?: RecordGate;
-  /** Without its record, what this change makes would never be found again. */
-  readonly needs?: readonly RecordGate[];
+  readonly opens?: Gate;
+  readonly needs?: readonly Gate[];
 }
 
 export function change(
@@ -35,11 +39,13 @@ export function change(
     makes: call.makes,
     tryOut: (signal) => client.tryOut(action, parameters, { signal }),
     carryOut: async (signal) => {
-      if (call.needs?.some((gate) => !gate.written) === true)
-        throw new CloudError(
-          `not done: ${call.text}; its tag could not be written, so it would not be found again`,
-          { failure: 'other', code: 'NotRecorded', call: action },
-        );
+      const closed = call.needs?.find((gate) => !gate.open);
+      if (closed !== undefined)
+        throw new CloudError(`not done: ${call.text}; ${closed.closed}`, {
+          failure: 'other',
+          code: 'NotYet',
+          call: action,
+        });
       try {
         await client.call(action, parameters, { signal });
       } catch (error) {
@@ -48,7 +54,7 @@ export function change(
       } finally {
         done();
       }
-      if (call.opens !== undefined) call.opens.written = true;
+      if (call.opens !== undefined) call.opens.open = true;
     },
   };
 }

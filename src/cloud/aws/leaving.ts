@@ -5,8 +5,8 @@
  */
 import { prefixesOverlap, type Prefix } from '../../../encap/prefix.js';
 import { ec2Tags } from './actions.js';
-import type { CloudChange, CloudQuestion } from '../control.js';
-import { change } from './change.js';
+import { type CloudChange, CloudError, type CloudQuestion } from '../control.js';
+import { type Gate, change } from './change.js';
 import type { Ec2Client } from './ec2-client.js';
 import type { NetworkInterface } from './interfaces.js';
 import { routeChange } from './plan.js';
@@ -24,15 +24,25 @@ export interface Leaving {
 export function leavingChanges(leaving: Leaving): readonly CloudChange[] {
   const { client, question, sight, done } = leaving;
   const { cluster, self } = question;
+  // Without them the tags would go and the routes stay, which nobody could tell apart any more.
+  if (sight.tables === undefined && sight.problems.length > 0)
+    throw new CloudError(sight.problems.join('; '), {
+      failure: 'denied',
+      code: 'UnauthorizedOperation',
+      call: 'DescribeRouteTables',
+    });
   const tables = [...(sight.tables?.carrying ?? []), ...(sight.tables?.others ?? [])];
   const mine = sight.own.filter((entry) =>
     ownedBy(entry.tags, { cluster: cluster.name, node: self.name }),
   );
   const gone = new Map<string, Set<string>>();
   const routes: CloudChange[] = [];
+  const gates: Gate[] = [];
   for (const entry of mine)
     for (const { table, destination } of ownRoutes(entry, tables)) {
       gone.set(table, (gone.get(table) ?? new Set()).add(destination.text));
+      const gate = { open: false, closed: `the route of ${destination.text} is still in ${table}` };
+      gates.push(gate);
       routes.push(
         routeChange(
           { client, done, full: () => undefined },
@@ -45,6 +55,7 @@ export function leavingChanges(leaving: Leaving): readonly CloudChange[] {
               why: `${self.name} leaves`,
             },
             needs: [],
+            opens: gate,
           },
         ),
       );
@@ -53,11 +64,15 @@ export function leavingChanges(leaving: Leaving): readonly CloudChange[] {
     ...routes,
     ...mine
       .filter((entry) => entry.tags.has(ec2Tags.check))
-      .map((entry) => checkOn(entry, leaving)),
-    ...mine.map((entry) => untag(entry.id, { keys: ourKeys(entry), leaving })),
+      .map((entry) => {
+        const gate = { open: false, closed: `the check of ${entry.id} is still off` };
+        gates.push(gate);
+        return checkOn(entry, { leaving, opens: gate });
+      }),
+    ...mine.map((entry) => untag(entry.id, { keys: ourKeys(entry), leaving, needs: gates })),
     ...tables
       .filter((table) => isLast(table, { cluster, without: gone.get(table.id) ?? new Set() }))
-      .map((table) => untag(table.id, { keys: [tableTag(cluster.name)], leaving })),
+      .map((table) => untag(table.id, { keys: [tableTag(cluster.name)], leaving, needs: gates })),
   ];
 }
 
@@ -85,7 +100,11 @@ function ourKeys(entry: NetworkInterface): readonly string[] {
   );
 }
 
-function checkOn(entry: NetworkInterface, { client, done }: Leaving): CloudChange {
+function checkOn(
+  entry: NetworkInterface,
+  about: { readonly leaving: Leaving; readonly opens: Gate },
+): CloudChange {
+  const { client, done } = about.leaving;
   return change(
     client,
     {
@@ -93,6 +112,7 @@ function checkOn(entry: NetworkInterface, { client, done }: Leaving): CloudChang
       action: 'ModifyNetworkInterfaceAttribute',
       parameters: { NetworkInterfaceId: entry.id, 'SourceDestCheck.Value': 'true' },
       makes: 'sourceDestinationCheck',
+      opens: about.opens,
     },
     done,
   );
@@ -100,9 +120,13 @@ function checkOn(entry: NetworkInterface, { client, done }: Leaving): CloudChang
 
 function untag(
   resource: string,
-  about: { readonly keys: readonly string[]; readonly leaving: Leaving },
+  about: {
+    readonly keys: readonly string[];
+    readonly leaving: Leaving;
+    readonly needs: readonly Gate[];
+  },
 ): CloudChange {
-  const { keys, leaving } = about;
+  const { keys, leaving, needs } = about;
   return change(
     leaving.client,
     {
@@ -110,6 +134,7 @@ function untag(
       action: 'DeleteTags',
       parameters: tagParameters(resource, new Set(keys)),
       makes: 'fabricRoutes',
+      needs,
     },
     leaving.done,
   );

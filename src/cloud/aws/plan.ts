@@ -4,7 +4,7 @@
  */
 import { ec2Tags } from './actions.js';
 import type { CloudChange, CloudQuestion } from '../control.js';
-import { type RecordGate, change } from './change.js';
+import { type Gate, change, recordGate } from './change.js';
 import type { Ec2Client } from './ec2-client.js';
 import type { NetworkInterface } from './interfaces.js';
 import type { Findings } from './reading.js';
@@ -34,7 +34,7 @@ export function plannedChanges(planning: Planning): readonly CloudChange[] {
   const { client, found, done } = planning;
   const steps = found.routes?.steps ?? [];
   const { changes, gates } = records(planning, steps);
-  const gatesFor = (...ids: readonly string[]): readonly RecordGate[] =>
+  const gatesFor = (...ids: readonly string[]): readonly Gate[] =>
     ids.flatMap((id) => gates.get(id) ?? []);
   const checks = found.checked.map((entry) =>
     change(
@@ -74,7 +74,11 @@ export function destinationParameter(
 
 function routeChange(
   planning: Pick<Planning, 'client' | 'done' | 'full'>,
-  about: { readonly step: RouteStep; readonly needs: readonly RecordGate[] },
+  about: {
+    readonly step: RouteStep;
+    readonly needs: readonly Gate[];
+    readonly opens?: Gate;
+  },
 ): CloudChange {
   const { step, needs } = about;
   const { kind, table, destination, interfaceId } = step;
@@ -96,6 +100,7 @@ function routeChange(
       makes: 'fabricRoutes',
       ...(already[kind] === undefined ? {} : { already: already[kind] }),
       needs: kind === 'delete' ? [] : needs,
+      ...(about.opens === undefined ? {} : { opens: about.opens }),
     },
     planning.done,
   );
@@ -119,19 +124,19 @@ export { routeChange };
 function records(
   planning: Planning,
   steps: readonly RouteStep[],
-): { readonly changes: readonly CloudChange[]; readonly gates: ReadonlyMap<string, RecordGate> } {
+): { readonly changes: readonly CloudChange[]; readonly gates: ReadonlyMap<string, Gate> } {
   const { client, question, sight, found, done } = planning;
   const { cluster, self } = question;
-  const gates = new Map<string, RecordGate>();
+  const gates = new Map<string, Gate>();
   const changes: CloudChange[] = [];
   for (const entry of sight.own) {
     const { wanted, obsolete, tooLong } = interfaceTags(entry, planning);
     // Never opened: without a whole record no route is made.
-    if (tooLong) gates.set(entry.id, { written: false });
+    if (tooLong) gates.set(entry.id, recordGate());
     const checked = found.checked.some((other) => other.id === entry.id);
     const makes = checked ? ('sourceDestinationCheck' as const) : ('fabricRoutes' as const);
     if (wanted.size > 0) {
-      const gate: RecordGate = { written: false };
+      const gate = recordGate();
       if (!tooLong) gates.set(entry.id, gate);
       changes.push(
         change(
@@ -168,7 +173,7 @@ function records(
   const touched = new Set(steps.filter((step) => step.kind !== 'delete').map((step) => step.table));
   for (const table of touched) {
     if (marked.has(table)) continue;
-    const gate: RecordGate = { written: false };
+    const gate = recordGate();
     gates.set(table, gate);
     changes.push(
       change(
