@@ -411,6 +411,7 @@ t.test('completion for bash', async (t) => {
     'down',
     'exec',
     'explain',
+    'set',
     'fault',
     'matrix',
     'list',

@@ -276,9 +276,15 @@ t.test(
     it.keeper.update({ ...config }, { frozen: false });
     await it.clock.advance(1);
     t.equal(reads(), before, 'a new file does not make it be asked sooner');
+    const { opened } = it;
     it.control.failing = undefined;
     await it.clock.advance(600_000);
     t.equal(it.keeper.status()?.failures, 0);
+    t.equal(it.opened, opened + 1, 'after a failure the machine is looked at anew');
+    await it.clock.advance(1_800_000);
+    t.equal(it.opened, opened + 1);
+    await it.clock.advance(3_600_000);
+    t.ok(it.opened > opened + 1, 'and now and then: NICs come and go');
   },
 );
 
