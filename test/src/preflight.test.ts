@@ -1,168 +1,28 @@
 /**
- * The checks of preflight one by one: a machine's files below a folder, a kernel in memory, and a
- * cloud that says what a test wants. What the answers mean for packets is test/netns/preflight.test.ts.
+ * The checks of preflight one by one. What the answers mean for packets is
+ * test/netns/preflight.test.ts.
  */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import t, { type Test } from 'tap';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
 import { parseAddress } from '../../encap/address.js';
-import type { Cluster, ObservedNode } from '../../encap/cluster.js';
-import { parsePrefix, tryParseInterfaceAddress } from '../../encap/prefix.js';
+import { parsePrefix } from '../../encap/prefix.js';
 import { mainTable } from '../../routes/ownership.js';
-import { createFakeKernel } from '../../tunnel/fake-kernel.js';
-import type { FakeKernel, FakeKernelOptions } from '../../tunnel/fake-kernel.js';
-import type { Rulesets } from '../../tunnel/guard/index.js';
+import type { FakeKernel } from '../../tunnel/fake-kernel.js';
 import type { Op, RouteObject, VxlanLink } from '../../tunnel/kernel.js';
-import type { PlanReport } from '../../src/agent/plan-report.js';
-import type { StatusReport } from '../../src/agent/status.js';
 import { renderChecks, renderPreflight } from '../../src/cli/render/preflight.js';
 import { terminalFor } from '../../src/cli/terminal.js';
-import type { FirewallRule } from '../../src/cloud/admission.js';
-import type { CloudChange, CloudControl, FirewallReading } from '../../src/cloud/control.js';
-import type { MachineFacts } from '../../src/cloud/machine.js';
-import { parseClusterFile } from '../../src/config/index.js';
-import type { CheckResult } from '../../src/preflight/check.js';
-import { skewOf } from '../../src/preflight/cloud/clock.js';
-import type { CloudFacts } from '../../src/preflight/facts.js';
-import { Machine } from '../../src/preflight/machine.js';
-import { readCloudHere } from '../../src/preflight/read-cloud.js';
-import { readNode } from '../../src/preflight/read-node.js';
 import { cloudChecks, nodeChecks } from '../../src/preflight/registry.js';
-import { preflightReport, runChecks } from '../../src/preflight/run.js';
-import { preflightCluster } from '../../src/preflight/whole-cluster.js';
-
-const rack = `
-version: 1
-cluster: racks
-overlay: { pools: [10.64.0.0/16, 'fd64::/48'] }
-zones:
-  - { name: rack, provider: onprem, subnets: [192.168.10.0/24], segment: row }
-rules:
-  - { name: all, mode: vxlan }
-nodes:
-  - { name: n1, address: 192.168.10.11/24, overlay: [10.64.1.0/24, 'fd64:0:0:1::/64'] }
-  - { name: n2, address: 192.168.10.12/24, overlay: [10.64.2.0/24, 'fd64:0:0:2::/64'] }
-  - { name: n3, address: 192.168.10.13/24, overlay: [10.64.3.0/24, 'fd64:0:0:3::/64'] }
-`;
-
-function clusterOf(text: string): Cluster {
-  const parsed = parseClusterFile({ text, file: 'cluster.yaml', revision: 1 });
-  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join('\n'));
-  return parsed.cluster;
-}
-
-/** What an ordinary server has. */
-const serverFiles: Readonly<Record<string, string>> = {
-  'proc/self/status': 'Name:\tnode\nCapBnd:\t000001ffffffffff\nCapEff:\t000001ffffffffff\n',
-  'proc/sys/kernel/osrelease': '6.1.0-28-amd64\n',
-  'proc/sys/net/ipv4/ip_forward': '0\n',
-  'proc/sys/net/ipv6/conf/all/forwarding': '0\n',
-  'proc/sys/net/netfilter/nf_conntrack_count': '12\n',
-  'proc/sys/net/netfilter/nf_conntrack_max': '262144\n',
-  'proc/sys/net/ipv4/neigh/default/gc_thresh3': '1024\n',
-  'proc/sys/fs/inotify/max_user_instances': '128\n',
-  'proc/sys/fs/inotify/max_user_watches': '65536\n',
-  'proc/net/udp': '  sl  local_address\n',
-  'proc/net/unix': 'Num RefCount\n',
-  'dev/net/tun': '',
-  'run/systemd/timesync/synchronized': '',
-  'etc/os-release': 'ID=debian\n',
-  'var/lib/selvage/.keep': '',
-  'run/selvage/.keep': '',
-};
-
-interface World {
-  readonly cluster?: Cluster;
-  readonly node?: string;
-  /** Null takes one of the server's away. */
-  readonly files?: Readonly<Record<string, string | null>>;
-  readonly kernel?: FakeKernelOptions;
-  readonly spoil?: (kernel: FakeKernel) => void;
-  readonly refused?: string;
-  readonly guard?: 'nftables' | 'iptables' | 'none';
-  readonly guardDifference?: string;
-  readonly rulesets?: Rulesets;
-  readonly agent?: { readonly status: Partial<StatusReport>; readonly plan?: Partial<PlanReport> };
-  readonly rawSocket?: string;
-  /** MACs that answer for the node's address. */
-  readonly others?: readonly string[];
-  readonly cloud?: CloudFacts;
-  readonly prepare?: (root: string) => void;
-}
-
-const nic = (address: string, mtu = 1500) => {
-  const parsed = tryParseInterfaceAddress(address);
-  if (typeof parsed === 'string') throw new SyntaxError(parsed);
-  return { name: 'eth0', mtu, addresses: [parsed] };
-};
-
-async function preflight(t: Test, world: World = {}): Promise<readonly CheckResult[]> {
-  const root = mkdtempSync(join(tmpdir(), 'selvage-machine-'));
-  t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  for (const [path, text] of Object.entries({ ...serverFiles, ...world.files })) {
-    if (text === null) continue;
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
-  for (const path of ['run/selvage', 'var/lib/selvage']) chmodSync(join(root, path), 0o700);
-  world.prepare?.(root);
-  const cluster = world.cluster ?? clusterOf(rack);
-  const kernel = createFakeKernel({
-    nics: [nic('192.168.10.11/24')],
-    sysctls: { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' },
-    ...world.kernel,
-  });
-  world.spoil?.(kernel);
-  const { guardDifference, agent } = world;
-  const facts = await readNode({
-    cluster,
-    node: cluster.nodes.get(world.node ?? 'n1')!,
-    machine: new Machine(root),
-    paths: {
-      clusterKeyFile: '/etc/selvage/cluster.key',
-      runtimeDir: '/run/selvage',
-      stateDir: '/var/lib/selvage',
-    },
-    kernel: world.refused ?? kernel,
-    openGuard: () =>
-      world.guard === 'none'
-        ? Promise.reject(new Error('no guard, so no tunnel: nft is not installed'))
-        : Promise.resolve({
-            backend: world.guard ?? 'nftables',
-            verify: () =>
-              Promise.resolve({ ok: guardDifference === undefined, difference: guardDifference }),
-          }),
-    readRulesets: () => Promise.resolve(world.rulesets ?? {}),
-    agent: agent && {
-      status: { ready: true, pid: 7, problems: [], peers: [], ...agent.status } as StatusReport,
-      plan: { changes: [], foreign: [], problems: [], ...agent.plan } as unknown as PlanReport,
-    },
-    programs: {
-      addon: () => undefined,
-      rawSocket: () => Promise.resolve(world.rawSocket),
-      whoHas: (_, { text }) =>
-        Promise.resolve(text === '192.168.10.11' ? (world.others ?? []) : []),
-    },
-    cloud: world.cloud ?? { absent: 'no cloud' },
-    now: new Date('2026-11-22T12:00:00Z'),
-  });
-  return runChecks([...nodeChecks, ...cloudChecks], facts);
-}
-
-async function one(t: Test, id: string, world: World = {}): Promise<CheckResult> {
-  const found = (await preflight(t, world)).filter((result) => result.id === id);
-  t.equal(found.length, 1, `${id}: ${JSON.stringify(found.map((result) => result.found))}`);
-  return found[0]!;
-}
-
-function problems(results: readonly CheckResult[]): readonly string[] {
-  return results
-    .filter(({ status }) => status === 'fail' || status === 'warn')
-    .map(({ id, status }) => `${status} ${id}`);
-}
+import { preflightReport } from '../../src/preflight/run.js';
+import {
+  type World,
+  clusterOf,
+  nic,
+  one,
+  preflight,
+  problems,
+  rack,
+} from '../support/preflight-world.js';
 
 t.test('a server before its first agent has nothing but a missing key', async (t) => {
   t.same(problems(await preflight(t)), ['warn cluster-key']);
@@ -262,7 +122,7 @@ function vxlanLink(name: string, more: Partial<VxlanLink>): VxlanLink {
     ...{ vni: 4096, port: 4789, local: parseAddress('192.168.10.11'), parent: 'eth0' },
     ...{ learning: false, df: 'set', ttl: 64, tos: 'inherit' },
     ...more,
-  } as VxlanLink;
+  };
 }
 
 const frozen = { status: { freeze: { since: 'noon', until: null, reason: null, drift: [] } } };
@@ -479,11 +339,10 @@ t.test("others on the tunnels' port", async (t) => {
 });
 
 t.test("others' routes and rules", async (t) => {
-  const route = (prefix: string, protocol: number): RouteObject =>
-    ({
-      ...{ type: 'route', prefix: parsePrefix(prefix), table: mainTable, metric: 0, protocol },
-      target: { kind: 'blackhole' },
-    }) as RouteObject;
+  const route = (prefix: string, protocol: number): RouteObject => ({
+    ...{ type: 'route', prefix: parsePrefix(prefix), table: mainTable, metric: 0, protocol },
+    target: { kind: 'blackhole' },
+  });
   const world = (prefix: string): World => ({
     kernel: { nics: [nic('192.168.10.11/24')], routes: [route(prefix, 4)] },
   });
@@ -729,235 +588,6 @@ t.test('what the service needs', async (t) => {
       files: { 'run/systemd/timesync/synchronized': null, 'run/chrony/chronyd.pid': '9' },
     }),
     { status: 'ok', found: 'kept by chrony' },
-  );
-});
-
-t.test("the cloud's time is read from any answer", async (t) => {
-  const server = createServer((_, response) => {
-    response.writeHead(401, { date: new Date(Date.now() - 120_000).toUTCString() }).end('no');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const skew = await skewOf(new URL(`http://127.0.0.1:${port}/`));
-  t.ok(Math.abs(skew! - 120_000) < 5_000, `${skew} ms`);
-  server.close();
-  await t.rejects(skewOf(new URL('http://127.0.0.1:1/')), { code: 'ECONNREFUSED' });
-});
-
-// --- cloud ---------------------------------------------------------------------------------------
-
-const aws = `
-version: 1
-cluster: vpc
-overlay: { pools: [10.64.0.0/16] }
-zones:
-  - { name: a, provider: aws, region: r1, subnets: [10.0.0.0/20] }
-  - { name: b, provider: aws, region: r1, subnets: [10.0.16.0/20] }
-rules:
-  - { name: all, mode: auto }
-nodes:
-  - { name: n1, address: 10.0.0.11/20, overlay: 10.64.1.0/24 }
-  - { name: n2, address: 10.0.16.12/20, overlay: 10.64.2.0/24 }
-`;
-
-const instance: MachineFacts = {
-  ...{ provider: 'aws', instanceId: 'i-1', instanceName: undefined, zone: 'r1a', region: 'r1' },
-  ...{ account: '1', nics: [], publicAddresses: [] },
-};
-
-function rule(protocol: FirewallRule['protocol'], more: Partial<FirewallRule> = {}): FirewallRule {
-  return {
-    ...{ name: `sg-1 rule ${String(protocol)}`, direction: 'ingress', action: 'allow', protocol },
-    ...{ prefixes: [parsePrefix('10.0.0.0/16')], groups: [], priority: 0 },
-    ...more,
-  };
-}
-
-const vxlanRule = rule(17, { ports: { from: 4789, to: 4789 } });
-
-interface FakeCloud {
-  readonly rules: readonly FirewallRule[];
-  readonly observed?: Partial<ObservedNode>;
-  readonly changes?: readonly CloudChange[];
-  readonly failure?: string;
-  readonly skewMs?: number;
-}
-
-/** By way of a control, as the command does it. */
-async function cloudOf(cluster: Cluster, cloud: FakeCloud): Promise<CloudFacts> {
-  let closed = 0;
-  const firewall = {
-    rules: cloud.rules,
-    otherwise: { ingress: 'deny', egress: 'allow' },
-  } as const;
-  const of = (node: string) => ({ node, id: 'sg-1', text: 'security group sg-1', firewall });
-  const reading: FirewallReading = {
-    firewalls: [of('n1'), of('n2')],
-    groups: new Map([['n2', ['sg-1']]]),
-    problems: [],
-  };
-  const observed: ObservedNode = {
-    ...{ switches: {}, admits: {}, source: 'EC2 API, eni-1', waits: {} },
-    ...cloud.observed,
-  };
-  const control: CloudControl = {
-    provider: 'aws',
-    read: () =>
-      cloud.failure === undefined
-        ? Promise.resolve({
-            ...{ observed: new Map([['n1', observed]]), changes: cloud.changes ?? [] },
-            ...{ problems: [], notes: [] },
-          })
-        : Promise.reject(new Error(cloud.failure)),
-    leave: () => Promise.resolve([]),
-    firewalls: () => Promise.resolve(reading),
-    close: () => void closed++,
-  };
-  const asked = { cluster, node: cluster.nodes.get('n1')! };
-  const found = await readCloudHere(asked, {
-    open: () => Promise.resolve({ machine: instance, control }),
-    skew: () => Promise.resolve(cloud.skewMs),
-  });
-  if ('absent' in found || closed !== 1) throw new Error('not read, or not closed');
-  return found;
-}
-
-async function cloudWorld(cloud: FakeCloud, text = aws): Promise<World> {
-  const cluster = clusterOf(text);
-  return {
-    cluster,
-    kernel: { nics: [nic('10.0.0.11/20', 9001)], routes: [] },
-    cloud: await cloudOf(cluster, cloud),
-  };
-}
-
-t.test('a security group is evaluated for what is sent', async (t) => {
-  const text = aws.replace('mode: auto', 'mode: vxlan');
-  const open = await cloudWorld({ rules: [vxlanRule] }, text);
-  t.match(await one(t, 'cloud-firewall-vxlan', open), { status: 'ok' });
-  const shut = await cloudWorld({ rules: [] }, text);
-  t.match(await one(t, 'cloud-firewall-vxlan', shut), {
-    status: 'fail',
-    found: 'security group sg-1: no rule admits VXLAN (UDP 4789) from n2',
-    needed: 'VXLAN (UDP 4789) from 10.0.16.0/20',
-    fix: {
-      commands: [
-        "aws ec2 authorize-security-group-ingress --group-id sg-1 --ip-permissions 'IpProtocol=udp,FromPort=4789,ToPort=4789,IpRanges=[{CidrIp=10.0.16.0/20}]'",
-      ],
-      terraform: [
-        'resource "aws_vpc_security_group_ingress_rule" "selvage_vxlan_0" {',
-        '  security_group_id = "sg-1"',
-        '  ip_protocol       = "udp"',
-        '  from_port         = 4789',
-        '  to_port           = 4789',
-        '  cidr_ipv4         = "10.0.16.0/20"',
-        '}',
-      ],
-    },
-  });
-  const own = await cloudWorld({ rules: [rule(17, { prefixes: [], groups: ['sg-1'] })] }, text);
-  t.match(await one(t, 'cloud-firewall-vxlan', own), { status: 'ok' }, 'members of a group');
-});
-
-t.test(
-  'a missing protocol 4 is named where auto does without, and where a rule forces it',
-  async (t) => {
-    const blocked = { admits: { b: { ipip: 'blocked', vxlan: 'allowed' } } } as const;
-    const without = await cloudWorld({ rules: [vxlanRule], observed: blocked });
-    t.match(await one(t, 'cloud-firewall-ipip', without), {
-      status: 'warn',
-      found:
-        'security group sg-1: no rule admits IP protocol 4 (IPv4 in IPv4) from n2; another mode is used instead',
-    });
-    const forced = await cloudWorld(
-      { rules: [vxlanRule, rule(94)] },
-      aws.replace('mode: auto', 'mode: ipip, force: true'),
-    );
-    const results = await preflight(t, forced);
-    const of = (id: string) => results.filter((result) => result.id === id);
-    t.match(of('cloud-firewall-ipip'), [
-      {
-        status: 'fail',
-        fix: { commands: [/'IpProtocol=4,IpRanges=\[\{CidrIp=10\.0\.16\.0\/20\}\]'/] },
-      },
-    ]);
-    t.match(of('cloud-protocol-94'), [
-      {
-        status: 'warn',
-        found: 'sg-1 rule 94 of security group sg-1 admits protocol 94, which nobody speaks',
-      },
-    ]);
-  },
-);
-
-t.test('switches, permissions and an API that fails', async (t) => {
-  const native = aws
-    .replace('mode: auto', 'mode: native, force: true')
-    .replaceAll(
-      'region: r1',
-      'region: r1, sourceDestinationCheck: disabled, fabricRoutes: present',
-    );
-  const change: CloudChange = {
-    ...{ text: 'switch it off', call: 'ModifyNetworkInterfaceAttribute' },
-    ...{ permission: 'ec2:ModifyNetworkInterfaceAttribute', makes: 'sourceDestinationCheck' },
-    tryOut: () => Promise.resolve('denied'),
-    carryOut: () => Promise.reject(new Error('preflight changes nothing')),
-  };
-  const on = { switches: { sourceDestinationCheck: 'enabled' } } as const;
-  const world = await cloudWorld({ rules: [rule('all')], observed: on, changes: [change] }, native);
-  const results = await preflight(t, world);
-  const of = (id: string) => results.find((result) => result.id === id);
-  t.match(of('cloud-switches'), {
-    status: 'fail',
-    found: 'source/destination check: enabled, says EC2 API, eni-1; the cluster file says disabled',
-    fix: { commands: [/--no-source-dest-check/] },
-  });
-  t.match(of('cloud-permissions'), {
-    status: 'warn',
-    found: 'ModifyNetworkInterfaceAttribute is denied: switch it off',
-    needed: 'ec2:ModifyNetworkInterfaceAttribute',
-  });
-  t.match(of('cloud-firewall-native'), {
-    status: 'fail',
-    found: /bare packets of workloads from n2/,
-  });
-  const failing = await cloudWorld({ rules: [vxlanRule], failure: 'RequestLimitExceeded' });
-  t.match(await one(t, 'cloud-access', failing), { status: 'warn', found: 'RequestLimitExceeded' });
-  t.match(await one(t, 'cloud-firewall-ipip', failing), { status: 'fail' }, 'the rest goes on');
-  const late = await cloudWorld({ rules: [vxlanRule], skewMs: -400_000 });
-  t.match(await one(t, 'clock', late), {
-    status: 'warn',
-    found: "400 s behind the cloud's: its API refuses our calls",
-  });
-  const nobody = await readCloudHere({
-    cluster: clusterOf(rack),
-    node: clusterOf(rack).nodes.get('n1')!,
-  });
-  t.match(nobody, { absent: /of no cloud \(onprem\)/ });
-});
-
-t.test('a whole cluster, by its file and the firewalls', async (t) => {
-  const cluster = clusterOf(aws);
-  const cloud = await cloudOf(cluster, { rules: [vxlanRule] });
-  const report = preflightCluster({ cluster, file: 'cluster.yaml', cloud });
-  t.equal(report.worst, 'fail');
-  t.same(
-    report.checks
-      .filter(({ status }) => status === 'fail')
-      .map(({ id, title }) => `${id} ${title}`),
-    ['cloud-firewall-ipip n1', 'cloud-firewall-ipip n2'],
-  );
-  const shut = preflightCluster({
-    cluster: clusterOf(
-      aws.replaceAll('region: r1', 'region: r1, firewall: { vxlan: blocked, ipip: blocked }'),
-    ),
-    file: 'cluster.yaml',
-    cloud: { absent: 'not asked' },
-  });
-  t.match(
-    shut.checks.find(({ id }) => id === 'pairs-black-hole'),
-    { status: 'fail', fix: { commands: ['selvage route-explain n2 --from n1'] } },
   );
 });
 

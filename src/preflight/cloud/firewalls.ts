@@ -16,8 +16,8 @@ import type { Outcome } from '../check.js';
 import { fail, ok, skip, warn } from '../check.js';
 import type { NodeFacts, Way } from '../facts.js';
 import { someOf } from '../peer-list.js';
-import type { Opening } from './opening.js';
 import { openingFix } from './opening.js';
+import type { Opening } from './opening-words.js';
 import type { TrafficClass, WantedPacket } from './wanted.js';
 import { protocols, rangesFor, wantedPackets } from './wanted.js';
 

@@ -1,6 +1,6 @@
 /** EC2: security groups, and the ACL of a subnet. */
-import type { Opening, OpeningWords } from './opening.js';
-import { ofFamily } from './opening.js';
+import type { Opening, OpeningWords } from './opening-words.js';
+import { ofFamily } from './opening-words.js';
 
 export function awsOpening(opening: Opening): OpeningWords {
   return opening.id.startsWith('acl-') ? aclEntry(opening) : groupRule(opening);

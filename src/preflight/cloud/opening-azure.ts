@@ -1,5 +1,5 @@
 /** Azure: rules of a network security group, `resource-group/name`. Protocol 4 has no rule at all. */
-import type { Opening, OpeningWords } from './opening.js';
+import type { Opening, OpeningWords } from './opening-words.js';
 
 /** Smaller numbers decide first; the defaults begin at 65000. */
 const priority = 200;

@@ -1,5 +1,5 @@
 /** GCE: VPC firewall rules of a network. They know no types of ICMP. */
-import type { Opening, OpeningWords } from './opening.js';
+import type { Opening, OpeningWords } from './opening-words.js';
 
 export function gceOpening({ id, name, direction, protocol, port, ranges }: Opening): OpeningWords {
   const word = protocol === 17 ? 'udp' : protocol === 1 ? 'icmp' : String(protocol);

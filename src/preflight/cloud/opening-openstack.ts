@@ -1,5 +1,5 @@
 /** OpenStack: rules of a security group, one for each range. */
-import type { Opening, OpeningWords } from './opening.js';
+import type { Opening, OpeningWords } from './opening-words.js';
 
 export function openstackOpening(opening: Opening): OpeningWords {
   const { id, name, direction, protocol, port, icmp, ranges } = opening;

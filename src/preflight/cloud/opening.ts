@@ -2,28 +2,13 @@
  * The exact command, and the lines of Terraform, that open a firewall of a provider for a kind of
  * traffic. Protocol 4 is always written as the number: names have meant 94 before.
  */
-import type { Prefix } from '../../../encap/prefix.js';
 import type { CloudProviderName } from '../../cloud/machine.js';
 import type { Fix } from '../check.js';
 import { awsOpening } from './opening-aws.js';
 import { azureOpening } from './opening-azure.js';
 import { gceOpening } from './opening-gce.js';
 import { openstackOpening } from './opening-openstack.js';
-
-export interface Opening {
-  /** What it is for, as part of names: `ipip`, `vxlan`. */
-  readonly name: string;
-  readonly direction: 'ingress' | 'egress';
-  /** 'all' for bare packets of workloads. */
-  readonly protocol: number | 'all';
-  readonly port: number | undefined;
-  readonly icmp?: { readonly type: number; readonly code: number } | undefined;
-  readonly ranges: readonly Prefix[];
-  /** Id of the firewall, see `AppliedFirewall`. */
-  readonly id: string;
-}
-
-export type OpeningWords = Pick<Fix, 'commands' | 'terraform'>;
+import type { Opening, OpeningWords } from './opening-words.js';
 
 type Words = (opening: Opening) => OpeningWords;
 
@@ -39,8 +24,4 @@ export function openingFix(provider: CloudProviderName, opening: Opening): Fix {
   const ranges = opening.ranges.map(({ text }) => text).join(', ');
   const text = `admit it ${opening.direction === 'ingress' ? 'from' : 'to'} ${ranges} in ${opening.id}`;
   return words === undefined ? { text, commands: [] } : { text, ...words };
-}
-
-export function ofFamily(ranges: readonly Prefix[], family: 4 | 6): readonly string[] {
-  return ranges.filter((prefix) => prefix.family === family).map(({ text }) => text);
 }
