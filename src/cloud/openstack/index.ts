@@ -17,5 +17,4 @@ export const openstack: CloudProvider = {
   endpointVariable: openstackEndpointVariable,
   machine: openstackMachine,
   control: async (machine, env) => (await import('./control.js')).openNeutron(machine, env),
-  control: async (machine, env) => (await import('./control.js')).openNeutron(machine, env),
 };
