@@ -12,6 +12,7 @@ import {
 import { untilDone } from '../long-running.js';
 import { field, listField, textField } from '../json-values.js';
 import { managedIdentityToken } from './metadata.js';
+import type { AzureAction } from './permissions.js';
 import { networkApiVersion } from './wire.js';
 
 /** Ours; the second one is what Terraform reads for other Azure clouds. */
@@ -27,7 +28,9 @@ export interface ResourceManagerOptions {
   readonly pollMs?: number | undefined;
 }
 
-export type AzureRequest = JsonRequest;
+export interface AzureRequest extends JsonRequest {
+  readonly permission: AzureAction;
+}
 
 export class ResourceManager {
   readonly #json: JsonClient;
@@ -91,7 +94,12 @@ export class ResourceManager {
     const path = status ?? (begun.status === 202 ? location : null);
     if (path === null || begun.status === 204) return;
     const { call, signal } = request;
-    const look = { path, call, permission: 'Microsoft.Network/locations/operations/read', signal };
+    const look: AzureRequest = {
+      path,
+      call,
+      permission: 'Microsoft.Network/locations/operations/read',
+      signal,
+    };
     const patience = { signal, call, everyMs: this.#pollMs };
     let againMs = this.#pollMs ?? retryAfterMs(begun.headers);
     let first = true;

@@ -25,3 +25,5 @@ export const azureActions = {
     'Microsoft.Network/locations/operationResults/read',
   ],
 } as const;
+
+export type AzureAction = (typeof azureActions)['read' | 'manage'][number];

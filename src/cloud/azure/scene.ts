@@ -4,6 +4,7 @@ import { CloudError } from '../control.js';
 import type { MachineFacts } from '../machine.js';
 import type { ResourceManager } from './client.js';
 import { type AzureNode, azureNodes, ownNode } from './nodes.js';
+import type { AzureAction } from './permissions.js';
 import {
   type AzureNetwork,
   type AzureNic,
@@ -114,7 +115,7 @@ async function readAll<T>(
   reading: Reading,
   wanted: {
     readonly ids: readonly string[];
-    readonly permission: string;
+    readonly permission: AzureAction;
     readonly read: (value: unknown) => T | undefined;
   },
 ): Promise<ReadonlyMap<string, T>> {

@@ -48,12 +48,19 @@ export function allowForwarding({ client, own }: ChangeContext): CloudChange {
         path: `${path}/testIamPermissions`,
         body: { permissions: [call] },
         call: 'compute.instances.testIamPermissions',
+        // It tells whoever asks; what is asked about is the update.
+        permission: call,
         signal,
       });
       return textsField(answer, 'permissions').includes(call) ? 'allowed' : 'denied';
     },
     carryOut: async (signal) => {
-      const whole = await client.send({ path, call: 'compute.instances.get', signal });
+      const whole = await client.send({
+        path,
+        call: 'compute.instances.get',
+        permission: 'compute.instances.get',
+        signal,
+      });
       try {
         await client.change(
           {
@@ -63,6 +70,7 @@ export function allowForwarding({ client, own }: ChangeContext): CloudChange {
             // The fingerprint in it makes GCE refuse if somebody else was faster.
             body: { ...(whole as object), canIpForward: true },
             call,
+            permission: call,
             signal,
           },
           { project: projectOf(instance.selfLink) ?? '', zone: instance.zone },
@@ -121,6 +129,7 @@ export function deleteRoute({ client, own }: ChangeContext, route: NetworkRoute)
             method: 'DELETE',
             path: `projects/${project}/global/routes/${encodeURIComponent(route.name)}`,
             call: 'compute.routes.delete',
+            permission: 'compute.routes.delete',
             signal,
           },
           { project },

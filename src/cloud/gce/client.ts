@@ -11,6 +11,7 @@ import {
 import { type Patience, untilDone } from '../long-running.js';
 import { field, listField, textField } from '../json-values.js';
 import { serviceAccountToken } from './metadata.js';
+import type { ComputePermission } from './permissions.js';
 
 /** The variable that gcloud itself reads. */
 export const computeEndpointVariable = 'CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE';
@@ -27,7 +28,9 @@ export interface ComputeClientOptions {
   readonly pollMs?: number | undefined;
 }
 
-export type ComputeRequest = Omit<JsonRequest, 'permission'> & { readonly permission?: string };
+export interface ComputeRequest extends Omit<JsonRequest, 'permission'> {
+  readonly permission: ComputePermission;
+}
 
 export class ComputeClient {
   readonly #json: JsonClient;
@@ -46,10 +49,8 @@ export class ComputeClient {
     });
   }
 
-  /** `compute.routes.list` is both the method and its permission, in nearly every case. */
   async send(request: ComputeRequest): Promise<unknown> {
-    const { body } = await this.#json.send({ permission: request.call, ...request });
-    return body;
+    return (await this.#json.send(request)).body;
   }
 
   /** All items of a listing. */
@@ -97,9 +98,12 @@ export class ComputeClient {
       if (!first) {
         const name = textField(begun, 'name');
         if (name === undefined) throw failed(request.call, 'NoOperation', 'no operation is named');
+        const look =
+          `compute.${scope.zone === undefined ? 'global' : 'zone'}Operations.get` as const;
         operation = await this.send({
           path: `projects/${scope.project}/${place}/operations/${encodeURIComponent(name)}`,
-          call: `compute.${scope.zone === undefined ? 'global' : 'zone'}Operations.get`,
+          call: look,
+          permission: look,
           signal: request.signal,
         });
       }

@@ -147,6 +147,7 @@ class Compute implements CloudControl {
         // Most of an instance (disks, metadata with start-up scripts) is not for us to see.
         query: { fields: `nextPageToken,items/*/instances(${instanceFields})` },
         call: 'compute.instances.list',
+        permission: 'compute.instances.list',
         signal,
       },
       (page) =>
@@ -162,7 +163,13 @@ class Compute implements CloudControl {
     const path = `projects/${this.#project()}/zones/${zone ?? ''}/instances/${instanceName ?? ''}`;
     const query = { fields: instanceFields };
     return readInstance(
-      await this.#client.send({ path, query, call: 'compute.instances.get', signal }),
+      await this.#client.send({
+        path,
+        query,
+        call: 'compute.instances.get',
+        permission: 'compute.instances.get',
+        signal,
+      }),
     );
   }
 
@@ -186,6 +193,7 @@ class Compute implements CloudControl {
         {
           path: `projects/${projectOf(network)}/global/routes`,
           call: 'compute.routes.list',
+          permission: 'compute.routes.list',
           signal: question.signal,
         },
         (page) => listField(page, 'items'),
@@ -217,6 +225,7 @@ class Compute implements CloudControl {
         {
           path: `projects/${projectOf(network)}/global/firewalls`,
           call: 'compute.firewalls.list',
+          permission: 'compute.firewalls.list',
           signal: question.signal,
         },
         (page) => listField(page, 'items'),

@@ -26,6 +26,8 @@ export const computePermissions = {
   ],
 } as const;
 
+export type ComputePermission = (typeof computePermissions)['read' | 'manage'][number];
+
 /** The OAuth scopes of the instance's service account that let the token do as much. */
 export const computeScopes = {
   read: 'https://www.googleapis.com/auth/compute.readonly',

@@ -47,7 +47,7 @@ export function changePairs(
     permission: call,
     makes: 'sourceDestinationCheck',
     carryOut: async (signal) => {
-      const tagged = { call: 'update_ports_tags', signal };
+      const tagged = { call: 'update_ports_tags', signal } as const;
       const known = new Set(
         textsField(await client.get({ path: `${path}/tags`, call: 'get_port', signal }), 'tags'),
       );

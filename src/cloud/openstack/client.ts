@@ -4,11 +4,15 @@ import { CloudError } from '../control.js';
 import { type Explained, type JsonAnswer, JsonClient, type JsonRequest } from '../json-client.js';
 import { field, listField, textField } from '../json-values.js';
 import { type KeystoneOptions, type Session, authenticate } from './keystone.js';
+import type { NeutronPolicy } from './permissions.js';
 
 const pageLimit = 200;
 const pageSize = '500';
 
-export type NeutronRequest = Omit<JsonRequest, 'permission'>;
+export interface NeutronRequest extends Omit<JsonRequest, 'permission'> {
+  /** The rule of the policy that it needs names the call as well. */
+  readonly call: NeutronPolicy;
+}
 
 export class NeutronClient {
   readonly #env: NodeJS.ProcessEnv;

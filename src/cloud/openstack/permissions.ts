@@ -7,3 +7,5 @@ export const neutronPolicies = {
   read: ['get_port', 'get_router', 'get_security_group'],
   manage: ['update_port', 'update_port:allowed_address_pairs', 'update_ports_tags'],
 } as const;
+
+export type NeutronPolicy = (typeof neutronPolicies)['read' | 'manage'][number];
