@@ -8,6 +8,7 @@ locals {
     "compute.instances.get",
     "compute.routes.list",
     "compute.firewalls.list",
+    "compute.networks.getEffectiveFirewalls",
   ]
   manage_permissions = [
     "compute.instances.update",

@@ -154,7 +154,7 @@ t.test('a /32 node is never native by what was not read', async (t) => {
   const reading = await w.control.read(w.question);
   t.same(reading.observed.get('gce-2')!.switches, {}, 'no switch that was not read');
   t.same(reading.observed.get('gce-2')!.admits, {});
-  t.match(reading.problems.join('\n'), /routes cannot be read[^]*firewall rules cannot be read/);
+  t.match(reading.problems.join('\n'), /routes cannot be read[^]*firewall rules of network default cannot be read/);
   const cluster = withObservations(w.cluster, reading.observed);
   const to = cluster.nodes.get('gce-2')!;
   const decision = decide(
@@ -460,6 +460,46 @@ t.test('firewall rules: priorities, targets, sources, ipip and 94', async (t) =>
   });
   t.match(await zoneOf('gce-1'), { vxlan: 'blocked', native: 'allowed' });
 });
+
+t.test(
+  'policies of the organization come before the rules, those of the network after',
+  async (t) => {
+    const w = await world(t);
+    const rack = async (): Promise<unknown> =>
+      (await w.control.read(w.question)).observed.get('gce-1')!.admits.rack;
+    const rule = (more: Record<string, unknown>, match: Record<string, unknown> = {}): unknown => ({
+      priority: 1000,
+      direction: 'INGRESS',
+      action: 'allow',
+      match: { srcIpRanges: ['192.168.0.0/16'], layer4Configs: [{ ipProtocol: '4' }], ...match },
+      ...more,
+    });
+    w.compute.policies.push({ shortName: 'net', type: 'NETWORK', rules: [rule({})] });
+    t.match(await rack(), { ipip: 'allowed', vxlan: 'blocked' });
+    w.compute.addFirewall({
+      name: 'no-ipip',
+      sourceRanges: ['192.168.10.0/24'],
+      denied: [{ IPProtocol: 'ipip' }],
+    });
+    t.match(await rack(), { ipip: 'blocked' }, "the network's own rule decides before");
+    w.compute.policies.unshift({
+      shortName: 'org',
+      type: 'HIERARCHY',
+      rules: [rule({}), rule({ priority: 5, action: 'deny', disabled: true })],
+    });
+    t.match(await rack(), { ipip: 'allowed' }, "the organization's decides before both");
+    for (const beyond of [
+      rule({ priority: 7, action: 'goto_next' }),
+      rule({ priority: 7, targetSecureTags: [{ name: 'tagValues/1' }] }),
+      rule({ priority: 7 }, { srcRegionCodes: ['XX'] }),
+    ]) {
+      (w.compute.policies[0]!.rules as unknown[]).splice(2, 1, beyond);
+      const reading = await w.control.read(w.question);
+      t.same(reading.observed.get('gce-1')!.admits, {}, 'what is not known is not said');
+      t.match(reading.problems, [/say more than addresses and ports \(org\/7\)/]);
+    }
+  },
+);
 
 t.test('a rule for addresses of this end counts where it covers them', (t) => {
   const read = readFirewall({

@@ -8,30 +8,17 @@
  */
 import type { ObservedNode, SwitchName } from '../../../encap/observed.js';
 import { type AdmitsMemo, admitsByZone } from '../admits-by-zone.js';
-import type {
-  AppliedFirewall,
-  CloudControl,
-  CloudQuestion,
-  CloudReading,
-  FirewallReading,
-} from '../control.js';
+import type { CloudControl, CloudQuestion, CloudReading, FirewallReading } from '../control.js';
 import { CloudError } from '../control.js';
 import type { MachineFacts } from '../machine.js';
 import { field, listField } from '../json-values.js';
 import { allowForwarding, deleteRoute, forwardingCommand, insertRoute } from './changes.js';
 import { ComputeClient, type ComputeClientOptions } from './client.js';
-import { appliesTo, computeFirewall, groupsOf, translateRule } from './firewall.js';
+import { type NetworkRules, firewallReading } from './firewall-reading.js';
 import { type GceNode, gceNodes, ownInstance, ownNic } from './nodes.js';
+import { readPolicies } from './policies.js';
 import { type RoutePlan, networkRoutes, planRoutes } from './routes.js';
-import {
-  type ComputeFirewall,
-  type ComputeInstance,
-  lastPart,
-  projectOf,
-  readFirewall,
-  readInstance,
-  readRoute,
-} from './wire.js';
+import { type ComputeInstance, projectOf, readFirewall, readInstance, readRoute } from './wire.js';
 
 export function openCompute(
   machine: MachineFacts,
@@ -65,16 +52,13 @@ class Compute implements CloudControl {
       this.#plan(question, scene),
       this.#rules(question, scene),
     ]);
-    const firewalls = rules === undefined ? undefined : firewallReading(scene, rules);
+    const firewalls = firewallReading(scene.nodes, rules);
     const memo: AdmitsMemo = new Map();
     const observed = new Map<string, ObservedNode>();
     for (const [name, entry] of scene.nodes)
       observed.set(name, {
         switches: switchesOf(entry, plan),
-        admits:
-          firewalls === undefined
-            ? {}
-            : admitsByZone({ cluster: question.cluster, node: entry.node, firewalls }, memo),
+        admits: admitsByZone({ cluster: question.cluster, node: entry.node, firewalls }, memo),
         source: `GCE API, instance ${entry.instance.name}`,
         waits: waitsOf(entry, plan),
       });
@@ -84,7 +68,7 @@ class Compute implements CloudControl {
       problems: [
         ...scene.problems,
         ...(plan?.problems ?? [`the network's routes cannot be read: ${this.#denied}`]),
-        ...(firewalls?.problems ?? [`the firewall rules cannot be read: ${this.#denied}`]),
+        ...firewalls.problems,
         ...unreadForwarding(scene.own),
       ],
       notes: plan?.notes ?? [],
@@ -102,11 +86,7 @@ class Compute implements CloudControl {
 
   async firewalls(question: CloudQuestion): Promise<FirewallReading> {
     const scene = await this.#scene(question);
-    const rules = await this.#rules(question, scene);
-    const problem = `the firewall rules cannot be read: ${this.#denied}`;
-    return rules === undefined
-      ? { firewalls: [], groups: groupsByNode(scene), problems: [problem] }
-      : firewallReading(scene, rules);
+    return firewallReading(scene.nodes, await this.#rules(question, scene));
   }
 
   close(): void {
@@ -215,25 +195,40 @@ class Compute implements CloudControl {
     });
   }
 
-  async #rules(
-    question: CloudQuestion,
-    scene: Scene,
-  ): Promise<readonly ComputeFirewall[] | undefined> {
+  async #rules({ signal }: CloudQuestion, scene: Scene): Promise<NetworkRules> {
     const { network } = scene.own.nic;
-    const items = await permitted(
-      this.#client.list(
-        {
-          path: `projects/${projectOf(network)}/global/firewalls`,
-          call: 'compute.firewalls.list',
-          permission: 'compute.firewalls.list',
-          signal: question.signal,
-        },
-        (page) => listField(page, 'items'),
+    const list = 'compute.firewalls.list' as const;
+    const effective = 'compute.networks.getEffectiveFirewalls' as const;
+    const [own, policies] = await Promise.all([
+      permitted(
+        this.#client.list(
+          {
+            path: `projects/${projectOf(network)}/global/firewalls`,
+            call: list,
+            permission: list,
+            signal,
+          },
+          (page) => listField(page, 'items'),
+        ),
       ),
-    );
-    return items
-      ?.flatMap((item) => readFirewall(item) ?? [])
-      .filter((rule) => rule.network === network && !rule.disabled);
+      permitted(
+        this.#client.send({
+          path: `${network}/getEffectiveFirewalls`,
+          // The network's own rules are in it as well, and not in pages.
+          query: { fields: 'firewallPolicys' },
+          call: effective,
+          permission: effective,
+          signal,
+        }),
+      ),
+    ]);
+    return {
+      network,
+      own: own
+        ?.flatMap((item) => readFirewall(item) ?? [])
+        .filter((rule) => rule.network === network && !rule.disabled),
+      policies: policies === undefined ? undefined : readPolicies(policies, network),
+    };
   }
 
   #changes(
@@ -292,28 +287,4 @@ function unreadForwarding({ instance }: GceNode): readonly string[] {
   return [
     `GCE does not say whether instance ${instance.name} may forward packets; to be sure: ${forwardingCommand(instance)}`,
   ];
-}
-
-function groupsByNode({ nodes }: Scene): ReadonlyMap<string, readonly string[]> {
-  return new Map([...nodes].map(([name, { instance }]) => [name, groupsOf(instance)]));
-}
-
-/** Instances with the same rules share one firewall. */
-function firewallReading(scene: Scene, rules: readonly ComputeFirewall[]): FirewallReading {
-  const translated = rules.map((rule) => ({ rule, ...translateRule(rule) }));
-  const shared = new Map<string, AppliedFirewall['firewall']>();
-  const network = lastPart(scene.own.nic.network);
-  const firewalls = [...scene.nodes].map(([node, { instance }]): AppliedFirewall => {
-    const own = translated.filter(({ rule }) => appliesTo(rule, instance));
-    const key = own.map(({ rule }) => rule.name).join();
-    const firewall = shared.get(key) ?? computeFirewall(own.flatMap((entry) => entry.rules));
-    shared.set(key, firewall);
-    const text = `firewall rules of network ${network} for instance ${instance.name}`;
-    return { node, id: network, text, firewall };
-  });
-  return {
-    firewalls,
-    groups: groupsByNode(scene),
-    problems: translated.flatMap(({ problems }) => problems),
-  };
 }

@@ -11,6 +11,8 @@ export const computePermissions = {
     'compute.routes.list',
     // firewalls.list
     'compute.firewalls.list',
+    // networks.getEffectiveFirewalls: policies of the organization, folders and the network
+    'compute.networks.getEffectiveFirewalls',
   ],
   manage: [
     // instances.update, with a disruption of REFRESH at most

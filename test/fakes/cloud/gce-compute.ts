@@ -43,12 +43,30 @@ interface Operation {
   error: Json | undefined;
 }
 
+/** The rules that GCE itself puts at the end of a policy. */
+const policyDefaults: readonly Json[] = [
+  ['EGRESS', 2_147_483_646],
+  ['INGRESS', 2_147_483_647],
+].map(([direction, priority]) => ({
+  kind: 'compute#firewallPolicyRule',
+  priority,
+  direction,
+  action: 'goto_next',
+  match: {
+    [direction === 'EGRESS' ? 'destIpRanges' : 'srcIpRanges']: ['0.0.0.0/0'],
+    layer4Configs: [{ ipProtocol: 'all' }],
+  },
+  enableLogging: false,
+}));
+
 const host = 'https://www.googleapis.com/compute/v1/';
 
 export class FakeCompute extends FakeJsonApi {
   readonly instances = new Map<string, Json>();
   readonly routes = new Map<string, Json>();
   readonly firewalls = new Map<string, Json>();
+  /** `firewallPolicys` of getEffectiveFirewalls; each gets the rules that every policy ends with. */
+  readonly policies: Json[] = [];
   /** Permissions that the service account lacks: `compute.routes.create`. */
   readonly denied = new Set<string>();
   onChange: (change: ComputeChange) => void = () => undefined;
@@ -171,6 +189,16 @@ export class FakeCompute extends FakeJsonApi {
     if (scope === 'global' && second === 'firewalls' && third === undefined) {
       this.#permit('compute.firewalls.list');
       return this.#page(request, [...this.firewalls.values()], 'compute#firewallList');
+    }
+    if (scope === 'global' && second === 'networks' && fourth === 'getEffectiveFirewalls') {
+      this.#permit('compute.networks.getEffectiveFirewalls');
+      return {
+        firewalls: [...this.firewalls.values()],
+        firewallPolicys: this.policies.map((policy) => ({
+          ...policy,
+          rules: [...(policy.rules as Json[]), ...policyDefaults],
+        })),
+      };
     }
     if (scope === 'global' && second === 'operations')
       return this.#look('compute.globalOperations.get', 'global', third ?? '');
