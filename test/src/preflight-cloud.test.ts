@@ -14,6 +14,7 @@ import { skewOf } from '../../src/preflight/cloud/clock.js';
 import type { CloudFacts } from '../../src/preflight/facts.js';
 import { readCloudHere } from '../../src/preflight/read-cloud.js';
 import { preflightCluster } from '../../src/preflight/whole-cluster.js';
+import { awsCluster, machineOf, scene, seat } from '../support/aws-cluster.js';
 import { type World, clusterOf, nic, one, preflight, rack } from '../support/preflight-world.js';
 
 t.test("the cloud's time is read from any answer", async (t) => {
@@ -243,4 +244,48 @@ t.test('a whole cluster, by its file and the firewalls', async (t) => {
     shut.checks.find(({ id }) => id === 'pairs-black-hole'),
     { status: 'fail', fix: { commands: ['selvage route-explain n2 --from n1'] } },
   );
+});
+
+t.test('with the EC2 API itself', async (t) => {
+  const made = await scene(t);
+  const { control } = await seat(made, 'a-1');
+  const cluster = awsCluster();
+  const node = cluster.nodes.get('a-1')!;
+  const look = async () => {
+    const opened = { machine: machineOf(made, 'a-1'), control };
+    const cloud = await readCloudHere(
+      { cluster, node },
+      { open: () => Promise.resolve(opened), skew: () => Promise.resolve(0) },
+    );
+    if ('absent' in cloud) throw new Error(cloud.absent);
+    const kernel = { nics: [nic('10.0.1.11/24', 9001)] };
+    const results = await preflight(t, { cluster, node: 'a-1', cloud, kernel });
+    return (id: string) => results.filter((result) => result.id === id);
+  };
+  const open = await look();
+  t.match(open('cloud-access'), [{ status: 'ok', found: 'aws answers' }]);
+  t.match(open('cloud-firewall-ipip'), [{ status: 'ok' }]);
+  t.match(open('cloud-firewall-vxlan'), [
+    {
+      status: 'fail',
+      found: /^security groups sg-\w+ of eni-\w+: no rule admits VXLAN \(UDP 4789\) from r-1$/,
+      fix: { commands: [new RegExp(`--group-id ${made.group.id} .*192\\.168\\.7\\.11/32`)] },
+    },
+  ]);
+  t.match(open('cloud-permissions'), [{ status: 'ok', found: /calls tried, all allowed$/ }]);
+  t.match(open('cloud-switches')[0], {
+    status: 'warn',
+    found: /packets are encapsulated meanwhile/,
+  });
+  const eni = made.interfaces.get('a-1')!;
+  t.same([eni.sourceDestCheck, eni.tags.size], [true, 0], 'nothing is changed');
+
+  made.group.ingress[0] = { protocol: '94', groups: [made.group.id] };
+  const mistaken = await look();
+  t.match(mistaken('cloud-firewall-ipip'), [
+    { status: 'warn', found: /no rule admits IP protocol 4 .* from a-2, b-1; another mode/ },
+  ]);
+  t.match(mistaken('cloud-protocol-94'), [
+    { status: 'warn', fix: { commands: [/'IpProtocol=4,IpRanges=\[\{CidrIp=10\.0\.1\.12\/32\}/] } },
+  ]);
 });

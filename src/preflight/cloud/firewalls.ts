@@ -8,7 +8,7 @@
 import type { ClusterNode } from '../../../encap/cluster.js';
 import { defaultProbes } from '../../../encap/probe/settings.js';
 import { hostPrefix } from '../../../encap/prefix.js';
-import type { Admission } from '../../cloud/admission.js';
+import type { Admission, FirewallRule } from '../../cloud/admission.js';
 import { admitsPrefix, mistakenProtocol } from '../../cloud/admission.js';
 import type { AppliedFirewall, FirewallReading } from '../../cloud/control.js';
 import type { CloudProviderName } from '../../cloud/machine.js';
@@ -110,6 +110,10 @@ function wordsOf(traffic: TrafficClass, port: number | undefined): string {
 export function mistakenOutcomes(question: FirewallQuestion): readonly Outcome[] {
   const own = ownFirewalls(question);
   if (own.length === 0) return [skip(`no firewall of ${question.node.name} was read`)];
+  // A rule for members of a group has no ranges to copy.
+  const peers = wantedPackets(question, question.ways).filter(({ grouped }) => grouped);
+  const rangesOf = ({ prefixes }: FirewallRule): Opening['ranges'] =>
+    prefixes.length > 0 ? prefixes : rangesFor(question.cluster, peers);
   const outcomes = own.flatMap((applied) =>
     mistakenProtocol(applied.firewall).map((rule) =>
       warn({
@@ -117,7 +121,7 @@ export function mistakenOutcomes(question: FirewallQuestion): readonly Outcome[]
         needed: 'protocol 4 for IP-in-IP: lists of protocols call 94 "IPIP", and 4 "IPv4"',
         fix: openingFix(question.provider, {
           ...{ name: 'ipip', direction: rule.direction, protocol: protocols.ipInIp },
-          ...{ port: undefined, ranges: rule.prefixes, id: applied.id },
+          ...{ port: undefined, ranges: rangesOf(rule), id: applied.id },
         }),
       }),
     ),

@@ -23,7 +23,7 @@ export interface WantedPacket {
   readonly local: Prefix | undefined;
   /** A node's own address, which its groups stand for; an overlay prefix is not one. */
   readonly grouped: boolean;
-  /** Decided so; else only a firewall is in the way of it. */
+  /** Packets are lost without it; else another mode is used. */
   readonly used: boolean;
 }
 
@@ -51,8 +51,10 @@ function ofDecision(decision: Decision, ends: Ends): readonly WantedPacket[] {
   const step = stepOf(decision, 'feasible');
   if (step === undefined) return [];
   return step.candidates.flatMap((candidate) => {
-    const used = candidate === step.chosen;
-    if (!used && !onlyFirewall(candidate)) return [];
+    const chosen = candidate === step.chosen;
+    if (!chosen && !onlyFirewall(candidate)) return [];
+    // With no other mode left, what only the firewall forbids is what is missing.
+    const used = chosen || step.chosen === undefined;
     return packetsOf(candidate.carriage, ends).map((packet) => ({ ...packet, used }));
   });
 }
