@@ -218,3 +218,32 @@ t.test('echoes in any size, as far as the device goes', { skip }, async (t) => {
     'reply 100, reply 3000, too-big, undefined, undefined',
   ]);
 });
+
+t.test('what waits for the kernel holds on to its socket', { skip }, (t) => {
+  const a = createNamespace(t);
+  a.ip('link set lo up');
+  // The garbage is collected between the call and the turn of the event loop that would send.
+  const script = `
+    import { setTimeout as sleep } from 'node:timers/promises';
+    import { openEchoSockets } from ${moduleUrl('tunnel/probe/echo-sockets')};
+    import { encodeEchoRequest } from ${moduleUrl('encap/probe/echo')};
+    import { parseAddress } from ${moduleUrl('encap/address')};
+    const token = new Uint8Array(8).fill(9);
+    async function sent(family, self) {
+      const sockets = await openEchoSockets({ family, onNews: () => undefined });
+      const source = parseAddress(self);
+      const echo = { source, destination: source, identifier: 1, sequence: 1, token, packetBytes: 100 };
+      return { answer: sockets.send(encodeEchoRequest(echo), source) };
+    }
+    for (const [family, self] of [[4, '127.0.0.1'], [6, '::1']]) {
+      const { answer } = await sent(family, self);
+      for (let turn = 0; turn < 3; turn++) gc();
+      const late = sleep(5_000, 'never');
+      console.log(family + ' ' + String(await Promise.race([answer, late])));
+    }
+    process.exit(0);`;
+  const node = [...process.execArgv, '--expose-gc', '--input-type=module', '-e', script];
+  const output = a.run(process.execPath, node);
+  t.same(output.trim().split('\n'), ['4 undefined', '6 undefined'], 'the kernel took both');
+  t.end();
+});
