@@ -309,7 +309,6 @@ get_package() {
     own=${BASH_SOURCE[0]:-}
     if [ -n "$package" ]; then
         packed=$package
-        [ -f "$packed" ] || fail 2 "--package $package: there is no such file"
     elif [ -n "$version" ]; then
         answer=$(cd "$scratch" && run_npm pack --silent --ignore-scripts "$npm_name@$version" 2>"$scratch/log") || {
             tail -n 5 "$scratch/log" >&2
@@ -380,7 +379,9 @@ npm_install() {
         [ "$(run_npm --version | cut -d. -f1)" -lt 11 ] || options+=(--allow-scripts=raw-socket)
         npm_config_nodedir=$headers run_npm install "${options[@]}" "$packed"
     else
-        run_npm install "${options[@]}" --omit=optional "$packed"
+        # npm leaves nothing optional out of a global installation, so it is done by hand.
+        run_npm install "${options[@]}" --ignore-scripts "$packed" &&
+            rm -rf "$1"/lib/node_modules/selvage/node_modules/raw-socket
     fi
 }
 
@@ -567,12 +568,16 @@ activate() {
         make_dir "$units/multi-user.target.wants" || return 1
         systemctl enable --quiet selvage-agent.service || return 1
     }
-    if [ $changes != 0 ] || ! systemctl is-active --quiet selvage-agent.service; then
+    if ! systemctl is-active --quiet selvage-agent.service; then
+        change "start selvage-agent.service"
+    elif [ $changes != 0 ]; then
         # Forwarding is the kernel's: it goes on while the agent is replaced.
         change "restart selvage-agent.service"
-        systemctl restart selvage-agent.service || return 1
-        wait_until_ready || return 1
+    else
+        return 0
     fi
+    # Without the lock, which would stay with whatever it starts.
+    systemctl restart selvage-agent.service 9>&- && wait_until_ready
 }
 
 # switch_to NAME: this version in place and ready, or back to the one before
@@ -778,7 +783,10 @@ parse() {
         [ -z "$wants" ] || [ -r "$wants" ] || fail 2 "cannot read $wants"
     done
     case $node_name in *[!0-9A-Za-z._-]*) fail 2 "--node '$node_name' is not a name of a node" ;; esac
-    [ -z "$package" ] || package=$(readlink -f "$package")
+    if [ -n "$package" ]; then
+        [ -f "$package" ] || fail 2 "--package $package: there is no such file"
+        package=$(readlink -f "$package")
+    fi
     if [ -n "$root" ]; then
         [ -d "$root" ] || fail 2 "--root $root: there is no such folder"
         root=$(cd "$root" && pwd -P)

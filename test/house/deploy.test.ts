@@ -294,16 +294,16 @@ t.test(
     t.same(of('probe'), ['udp', '${var.probe_port}', '${var.probe_port}']);
     t.same(of('ping'), ['icmp', 8, -1]);
 
-    const rules = Object.entries(recordAt(module, 'resource', 'aws_security_group_rule')).map(
-      ([name, blocks]) => ({ name, ...recordAt(blocks, 0) }),
-    );
+    const rules: Readonly<Record<string, unknown>>[] = Object.entries(
+      recordAt(module, 'resource', 'aws_security_group_rule'),
+    ).map(([name, blocks]) => ({ name, ...recordAt(blocks, 0) }));
     const open = rules.filter((rule) =>
       everybody.some((prefix) => JSON.stringify(rule).includes(`"${prefix}"`)),
     );
     t.same(
-      open.map(({ name, type, protocol, from_port: from, to_port: to }) => [
-        ...[name, type, protocol, from, to],
-      ]),
+      open.map((rule) =>
+        ['name', 'type', 'protocol', 'from_port', 'to_port'].map((key) => rule[key]),
+      ),
       [
         ['egress', 'egress', '-1', 0, 0],
         ['path_mtu', 'ingress', 'icmp', 3, 4],
