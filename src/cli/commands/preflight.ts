@@ -49,6 +49,7 @@ ok: as it should be · warn: loses nothing, but should be known · fail: loses p
 as the node is put to work · skip: no matter here, or it could not be looked at.
 
 Exit code 1 means: something fails (with --strict also: something warns).
+Exit code 3 also means: nothing fails, but this kernel could not be looked at.
 The checks and their ids: selvage preflight --list`,
     )
     .option('--list', 'show the checks, a line each, and stop', false)
@@ -77,7 +78,11 @@ The checks and their ids: selvage preflight --list`,
         render: (answer, terminal) => renderPreflight(answer, terminal, { all }),
       });
       const bad = report.worst === 'fail' || (strict && report.worst === 'warn');
-      process.exitCode = bad ? exitCodes.found : exitCodes.ok;
+      // Nothing was found because nothing could be looked at.
+      const blind = report.checks.some(
+        ({ id, status }) => id === 'kernel-access' && status === 'warn',
+      );
+      process.exitCode = bad ? exitCodes.found : blind ? exitCodes.unable : exitCodes.ok;
     });
 }
 

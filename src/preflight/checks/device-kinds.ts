@@ -54,7 +54,10 @@ export const kindChecks: readonly Check[] = kinds.map((of) =>
       if (used.why === '')
         return skip(`this kernel makes none, and nothing here asks for ${of.what}`);
       const fix = moduleFix(machine, of.module, {
-        otherwise: of.carriages.map((key) => `${key.replace(/:/g, '/')}: none`),
+        otherwise:
+          of.kind === 'ipip'
+            ? ['ipip: userspace']
+            : of.carriages.map((key) => `${key.replace(/:/g, '/')}: none`),
         node: node.name,
       });
       if (of.kind === 'ipip' && machine.exists('dev/net/tun'))
@@ -108,7 +111,7 @@ function moduleFix(
 ): NonNullable<Outcome['fix']> {
   const release = machine.read('proc/sys/kernel/osrelease')?.trim() ?? '';
   const known = machine.read(`lib/modules/${release}/modules.dep`) ?? '';
-  const declare = `or declare for node ${or.node} "accepts: { ${or.otherwise.join(', ')} }", so that nobody sends it`;
+  const declare = `or declare for node ${or.node} "accepts: { ${or.otherwise.join(', ')} }", so that auto passes it over`;
   const load = [
     `modprobe ${module}`,
     `echo ${module} > /etc/modules-load.d/selvage-${module}.conf`,

@@ -16,7 +16,8 @@ export const kernelAccess: Check = {
         fix: fix('install the package anew, or build the addon', 'npm rebuild selvage'),
       });
     if ('problem' in kernel)
-      return fail({
+      // Says nothing of the agent, which is given what it needs; see `capabilities`.
+      return warn({
         found: kernel.problem,
         needed: 'to read routes, devices and neighbours of this network namespace',
         fix: fix('run it as root, in the network namespace of the host', 'sudo selvage preflight'),
