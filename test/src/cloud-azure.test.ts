@@ -529,8 +529,7 @@ t.test('a link that leads to another host is not followed', async (t) => {
   const foreign = new FakeArm({ subscription, accepts: () => true });
   const { url } = await foreign.start();
   t.teardown(() => foreign.close());
-  // The fake makes its links from where it believes itself to be.
-  Object.defineProperty(w.arm, 'url', { value: url });
+  w.arm.linkBase = url;
   w.arm.pageSize = 1;
   const error = await failureOf(w.control.read(w.question));
   t.match([error.code, error.failure], ['ForeignHost', 'other']);

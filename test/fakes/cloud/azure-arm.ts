@@ -277,7 +277,9 @@ export class FakeArm extends FakeJsonApi {
       body: {
         value: all.slice(start, end),
         ...(end < all.length
-          ? { nextLink: `${this.url}${request.path}?api-version=${version}&$skiptoken=${end}` }
+          ? {
+              nextLink: `${this.linkTo(request)}${request.path}?api-version=${version}&$skiptoken=${end}`,
+            }
           : {}),
       },
     };
@@ -306,7 +308,7 @@ export class FakeArm extends FakeJsonApi {
         },
       ]);
     const before = nic.properties.enableIPForwarding === true;
-    return this.#begin(200, body, () => {
+    return this.#begin(request, { status: 200, body }, () => {
       const id = String(nic.id);
       this.resources.set(id.toLowerCase(), { ...body, etag: this.#etag() });
       const on = body.properties.enableIPForwarding === true;
@@ -331,7 +333,7 @@ export class FakeArm extends FakeJsonApi {
     };
     if (method === 'DELETE') {
       if (others.length === routes.length) return { status: 204 };
-      return this.#begin(202, undefined, () => done(others));
+      return this.#begin(request, { status: 202 }, () => done(others));
     }
     const body = request.body as { properties: Json };
     const twin = others.find(
@@ -351,10 +353,14 @@ export class FakeArm extends FakeJsonApi {
       etag: this.#etag(),
       properties: body.properties,
     };
-    return this.#begin(201, made, () => done([...others, made]));
+    return this.#begin(request, { status: 201, body: made }, () => done([...others, made]));
   }
 
-  #begin(status: number, body: unknown, finish: () => Json | undefined): FakeAnswer {
+  #begin(
+    request: FakeRequest,
+    { status, body }: FakeAnswer,
+    finish: () => Json | undefined,
+  ): FakeAnswer {
     const name = `op-${++this.#number}`;
     this.#operations.set(name, {
       looksLeft: this.looks,
@@ -363,7 +369,7 @@ export class FakeArm extends FakeJsonApi {
       error: undefined,
     });
     const { subscription } = this.#options;
-    const place = `${this.url}/subscriptions/${subscription}/providers/Microsoft.Network/locations/westeurope`;
+    const place = `${this.linkTo(request)}/subscriptions/${subscription}/providers/Microsoft.Network/locations/westeurope`;
     return {
       status,
       body,

@@ -46,6 +46,8 @@ export abstract class FakeJsonApi {
   throttled = 0;
   /** The next so many requests meet a server error. */
   broken = 0;
+  /** What links in answers begin with; undefined: the host that the request was for. */
+  linkBase: string | undefined;
   #server: Server | undefined;
   #url = '';
 
@@ -73,6 +75,10 @@ export abstract class FakeJsonApi {
       server.close(() => resolve());
       server.closeAllConnections();
     });
+  }
+
+  protected linkTo(request: FakeRequest): string {
+    return this.linkBase ?? `http://${request.headers.host ?? new URL(this.url).host}`;
   }
 
   protected abstract answer(request: FakeRequest): FakeAnswer | Promise<FakeAnswer>;

@@ -168,7 +168,10 @@ export class FakeOpenStack extends FakeJsonApi {
                   interface: kind,
                   region,
                   region_id: region,
-                  url: kind === 'public' ? `${this.url}/network/` : 'http://10.255.255.1:9696',
+                  url:
+                    kind === 'public'
+                      ? `${this.linkTo(request)}/network/`
+                      : 'http://10.255.255.1:9696',
                 })),
               ),
             },
