@@ -45,7 +45,9 @@ export async function preflightHere(question: HereQuestion): Promise<PreflightRe
       },
     });
     const results = await runChecks([...nodeChecks, ...cloudChecks], facts);
-    const about = { cluster: cluster.name, node: node.name, file, keeper: facts.keeper.kind };
+    const unseen = 'problem' in facts.kernel && facts.keeper.kind === 'absent';
+    const keeper = unseen ? null : facts.keeper.kind;
+    const about = { cluster: cluster.name, node: node.name, file, keeper };
     return preflightReport(about, results);
   } finally {
     if (typeof kernel !== 'string') kernel.close();

@@ -158,6 +158,8 @@ export const rawSocket: Check = {
   run: async ({ programs, kernel }) => {
     const problem = await programs.rawSocket();
     if (problem === undefined) return ok('the package loads');
+    if (problem.includes('CAP_NET_RAW'))
+      return skip('it loads, and may not be used: see capabilities');
     const plane = 'problem' in kernel ? [] : kernel.plan.desired.userspace;
     const outcome = {
       found: problem,
