@@ -264,6 +264,9 @@ void t.test("somebody else's route is never touched", async (t) => {
   // Nor one that leads to another instance, or takes a part, though that is inside the pools.
   main.routes.pop();
   const foreign = made.interfaces.get('b-1')!.id;
+  // Our tags are on it, but no record of this route.
+  for (const [key, value] of Object.entries({ cluster: 'prod', node: 'gone' }))
+    made.interfaces.get('b-1')!.tags.set(`selvage:${key}`, value);
   for (const destination of ['10.64.1.0/24', '10.64.1.128/25']) {
     b.routes.push({
       destination,
@@ -377,6 +380,8 @@ void t.test('blackholes that the cluster left behind are cleaned, and no others'
     }) as const;
   for (const table of [main, b])
     table.routes.push(blackhole('10.64.50.0/24'), blackhole('172.16.0.0/24'));
+  const learned = { ...blackhole('10.64.51.0/24'), origin: 'EnableVgwRoutePropagation' } as const;
+  main.routes.push(learned);
   made.fake.world.interfaces.delete(late.id);
   const { read } = await seat(made, 'a-1');
   const unmarked = await read();
@@ -482,6 +487,11 @@ void t.test('leaving takes back what was made, and only that', async (t) => {
     target: { kind: 'gatewayId', id: longId('igw', 1) },
     origin: 'CreateRoute',
   });
+  made.tables.main.routes.push({
+    destination: '10.99.0.0/24',
+    target: { kind: 'networkInterfaceId', id: made.interfaces.get('a-1')!.id },
+    origin: 'CreateRoute',
+  });
   // Its subnet uses another table by now, and the record still knows the first.
   made.tables.b.subnets = [];
   for (const node of ['a-1', 'a-2']) {
@@ -490,7 +500,10 @@ void t.test('leaving takes back what was made, and only that', async (t) => {
     const marked = made.tables.main.tags.has('selvage:routes:prod');
     t.equal(marked, node === 'a-1', 'the mark goes with the last route');
   }
-  t.same(routesOf(made.tables.main), [`0.0.0.0/0 ${longId('igw', 1)}`]);
+  t.same(routesOf(made.tables.main), [
+    `0.0.0.0/0 ${longId('igw', 1)}`,
+    `10.99.0.0/24 ${made.interfaces.get('a-1')!.id}`,
+  ]);
   t.same(routesOf(made.tables.b), []);
   t.equal(made.interfaces.get('a-1')!.sourceDestCheck, true, 'switched off by us, so on again');
   t.equal(made.interfaces.get('a-2')!.sourceDestCheck, false, 'it was off before');
