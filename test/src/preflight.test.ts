@@ -362,6 +362,17 @@ t.test("others' routes and rules", async (t) => {
   );
 });
 
+t.test('what holds our place is named with its deletion', async (t) => {
+  const held = async (actual: string) => {
+    const plan = { foreign: [{ desired: 'ours', actual }] };
+    return (await one(t, 'foreign-routes', { agent: { status: {}, plan } })).fix?.commands;
+  };
+  t.same(await held('route 10.64.2.0/24 dev eth1 metric 600'), [
+    'ip route delete 10.64.2.0/24 dev eth1 metric 600',
+  ]);
+  t.same(await held('link slv4a kind dummy'), ['ip link delete slv4a']);
+});
+
 t.test('programs that manage networks, with the file that ends it', async (t) => {
   const running = { 'run/NetworkManager/devices/2': '' };
   t.match(await one(t, 'network-manager', { files: running }), {

@@ -20,7 +20,7 @@ export const foreignRoutes: Check = onKernel(
       fail({
         found: `somebody else's ${actual}`,
         needed: `room for ${desired}`,
-        fix: fix('delete it', `ip ${actual.replace(/^(route|link) /, '$1 delete ')}`),
+        fix: fix('delete it', deletion(actual)),
       }),
     );
     for (const route of state.routes) {
@@ -56,6 +56,14 @@ export const foreignRoutes: Check = onKernel(
     return outcomes.length > 0 ? outcomes : ok('none inside of an overlay prefix');
   },
 );
+
+/** Of what `formatObject` prints. */
+function deletion(object: string): string {
+  const [type, name] = object.split(' ');
+  return type === 'link'
+    ? `ip link delete ${name ?? ''}`
+    : `ip ${object.replace(/^route /, 'route delete ')}`;
+}
 
 /** Peers whose packets are walked through the rules; rules rarely know single prefixes. */
 const peersTried = 64;
