@@ -34,7 +34,7 @@ export async function readCluster(
 
 const shownErrors = 5;
 
-async function withWhatIf(cluster: Cluster, patches: readonly string[]): Promise<Cluster> {
+export async function withWhatIf(cluster: Cluster, patches: readonly string[]): Promise<Cluster> {
   if (patches.length === 0) return cluster;
   const { whatIfCluster } = await import('../explain/what-if.js');
   const changed = whatIfCluster(cluster, patches);

@@ -41,16 +41,22 @@ async function bundleHere(question: BundleQuestion, note: string): Promise<unkno
     { readCluster, requireNode },
     { readHere },
     { takeSnapshot },
-    { planReport },
-    { diff },
+    { planOnce },
+    { readNodeGuard },
+    { observeFrom },
+    { cloudReadingFile },
+    { sshClient },
     { packageInfo },
   ] = await Promise.all([
     import('./node-kernel.js'),
     import('./cluster-file.js'),
     import('../explain/local.js'),
     import('../snapshot/take.js'),
-    import('../agent/plan-report.js'),
-    import('../../routes/diff.js'),
+    import('../agent/one-shot.js'),
+    import('../agent/read-guard.js'),
+    import('../cloud/observe.js'),
+    import('../agent/paths.js'),
+    import('./ssh-client.js'),
     import('./package-info.js'),
   ]);
   requireKernelAccess();
@@ -65,11 +71,14 @@ async function bundleHere(question: BundleQuestion, note: string): Promise<unkno
     const { runtimeDir, config } = question;
     const local = await readHere({ cluster, node, kernel, runtimeDir, note });
     if (!local.here) throw usageFailure(`${local.why}: name this node with --node`);
-    const { reading, plan } = local;
+    const { reading } = local;
+    const observe = observeFrom(cloudReadingFile({ runtimeDir }));
+    const readGuard = readNodeGuard;
     const bundle = await takeSnapshot({
       reading,
       status: null,
-      plan: planReport(node, plan, diff(plan.objects, await reading.actual())),
+      // As "selvage plan" answers here.
+      plan: await planOnce({ node, cluster, kernel, sshClient: sshClient(), readGuard, observe }),
       journal: { records: [], objects: [], passes: [] },
       configFile: config,
       version: packageInfo().version,

@@ -190,6 +190,7 @@ t.test('a node at night', { skip, timeout: 160_000 }, async (t) => {
       async () => (await explained('b')).guard.length === 1,
       () => 'the rule is not noticed',
     );
+    a.ip('link set slv4a mtu 1310');
     const taken = selvage('snapshot', '-o', bundle);
     t.equal(taken.status, 0, taken.stderr);
     t.equal(statSync(bundle).mode & 0o777, 0o600);
@@ -215,6 +216,32 @@ t.test('a node at night', { skip, timeout: 160_000 }, async (t) => {
     t.equal(there.stdout, here.stdout);
     t.equal(there.status, here.status);
     t.match(elsewhere('status').stdout, /frozen since/);
+    for (const [asked, answered] of [
+      [['plan'], ['plan']],
+      [
+        ['plan', '-o', 'json'],
+        ['plan', '-o', 'json'],
+      ],
+      [['verify', folder.config], ['verify']],
+      [
+        ['verify', folder.config, '-o', 'json'],
+        ['verify', '-o', 'json'],
+      ],
+    ] as const) {
+      const [onNode, away] = [selvage(...asked), elsewhere(...answered)];
+      t.equal(away.stdout, onNode.stdout, asked.join(' '));
+      t.equal(away.status, onNode.status, `${asked.join(' ')}: exit code`);
+    }
+    t.match(elsewhere('plan').stdout, /mtu 1310/, 'what was frozen as it was found');
+    for (const [args, why] of [
+      [['plan', folder.config], /a snapshot holds the plan of its moment/],
+      [['plan', '--what-if', 'rule all: {mode: ipip}'], /does not go with --what-if/],
+      [['verify', folder.config], /a snapshot has a cluster file of its own/],
+    ] as const) {
+      const refused = elsewhere(...args);
+      t.equal(refused.status, 2, args.join(' '));
+      t.match(refused.stderr, why);
+    }
     t.match(there.stdout, /udp dport 4789 drop/, "somebody else's rule is judged there");
     const text = gunzipSync(readFileSync(bundle)).toString('utf8');
     for (const [where, secret] of Object.entries(secrets)) t.notOk(text.includes(secret), where);
@@ -314,6 +341,11 @@ t.test('a node at night', { skip, timeout: 160_000 }, async (t) => {
       );
       agent.process.kill('SIGCONT');
       await agent.kill('SIGTERM');
+      t.equal(selvage('snapshot', '-o', bundle).status, 0);
+      const away = selvage('plan', '--snapshot', bundle);
+      const here = selvage('plan');
+      t.equal(away.stdout, here.stdout, 'the plan of a kernel without an agent');
+      t.equal(away.status, here.status);
       const gone = json<ExplainReport>('explain', '10.64.2.7');
       t.match(gone.basis, {
         kind: 'kernel',

@@ -8,6 +8,7 @@ import {
   managementOption,
   nodeOption,
   outputOption,
+  snapshotOption,
   socketOption,
   wayToAnswer,
   whatIfHelp,
@@ -27,6 +28,7 @@ export function planCommand() {
     .addArgument(new Argument('[file]', 'a new cluster file; default: the configured one'))
     .addOption(whatIfOption())
     .addOption(managementOption())
+    .addOption(snapshotOption())
     .addOption(configOption())
     .addOption(nodeOption())
     .addOption(socketOption())
@@ -40,6 +42,7 @@ Examples:
   selvage plan new.yaml -o json | jq '.blast.groups[] | {zone, from, to}'
   selvage plan --what-if 'rule cross-zone: {mode: ipip}'
                                           what a change would do here; nothing is touched
+  selvage plan --snapshot case-17.json.gz elsewhere, as the node answered then
 ${whatIfHelp}
 
 Exit code 1 means: something would change (the guard's rules included), somebody else holds what is
@@ -53,12 +56,14 @@ Exit code 3 also means: it would cut the way to this node.`,
         import('../render/changes.js'),
         import('../exit-codes.js'),
       ]);
-      const report = await planAnswer({
-        ...options,
-        file,
-        nodeIsDefault: source('node') === 'default',
-        way: wayToAnswer(source),
-      });
+      const { snapshot } = options;
+      const way = wayToAnswer(source);
+      const nodeIsDefault = source('node') === 'default';
+      const question: PlanQuestion = { ...options, file, nodeIsDefault, way };
+      const report =
+        snapshot === undefined
+          ? await planAnswer(question)
+          : await planOfSnapshot(snapshot, question);
       await printAnswer(report, { output: options.output, render: renderPlan });
       const sound =
         report.changes.length + report.foreign.length + report.problems.length === 0 &&
@@ -76,6 +81,21 @@ interface PlanQuestion {
   readonly nodeIsDefault: boolean;
   readonly socket: string;
   readonly way: Way;
+}
+
+/** What the node itself answered; for another file, or a changed one, one has to ask there. */
+async function planOfSnapshot(snapshot: string, question: PlanQuestion): Promise<PlanReport> {
+  const [{ bundleOfFile }, { usageFailure }] = await Promise.all([
+    import('../snapshot-source.js'),
+    import('../failure.js'),
+  ]);
+  const { file, whatIf, way } = question;
+  const other = file ?? (whatIf.length > 0 ? '--what-if' : way === 'file' ? '--config' : undefined);
+  if (other !== undefined)
+    throw usageFailure(
+      `a snapshot holds the plan of its moment, which does not go with ${other}: ask the node itself, or "selvage diff" two files`,
+    );
+  return (await bundleOfFile(snapshot)).plan;
 }
 
 async function planAnswer(question: PlanQuestion): Promise<PlanReport> {

@@ -1,7 +1,8 @@
 /** `verify`: every ordered pair of nodes of a cluster file, without a packet. */
 import { Argument, Command } from '@commander-js/extra-typings';
+import type { Cluster } from '../../../encap/cluster.js';
 import { defaultConfigPath } from '../../agent/paths.js';
-import { outputOption, whatIfHelp, whatIfOption } from '../options.js';
+import { outputOption, snapshotOption, whatIfHelp, whatIfOption } from '../options.js';
 
 export function verifyCommand() {
   return new Command('verify')
@@ -14,6 +15,7 @@ export function verifyCommand() {
     )
     .addArgument(new Argument('[file]', 'the cluster file').default(defaultConfigPath))
     .addOption(whatIfOption())
+    .addOption(snapshotOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -21,25 +23,56 @@ export function verifyCommand() {
 Examples:
   selvage verify cluster.yaml
   selvage verify cluster.yaml --what-if 'zone eu-west-1a: {sourceDestinationCheck: disabled}'
+  selvage verify --snapshot case-17.json.gz
+                                          the file of the node that the snapshot was taken on
   selvage verify cluster.yaml -o json | jq '.findings[] | select(.severity == "error")'
 ${whatIfHelp}
 
 Exit code 1 means: errors or warnings were found, or the file is not valid. Notes exit with 0.`,
     )
-    .action(async (file, options) => {
-      const [{ readCluster }, { verifyReport }, { printAnswer }, { renderVerify }, { exitCodes }] =
+    .action(async (asked, options, command) => {
+      const [{ verifyReport }, { printAnswer }, { renderVerify }, { exitCodes }] =
         await Promise.all([
-          import('../cluster-file.js'),
           import('../../verify/report.js'),
           import('../output.js'),
           import('../render/verify.js'),
           import('../exit-codes.js'),
         ]);
-      const { whatIf, output } = options;
-      const cluster = await readCluster(file, { whatIf });
+      const { whatIf, output, snapshot } = options;
+      const { file, cluster } =
+        snapshot === undefined
+          ? await ofFile(asked, whatIf)
+          : await ofSnapshot(snapshot, { whatIf, file: command.args[0] });
       const report = verifyReport(cluster, { file, ...(whatIf.length > 0 ? { whatIf } : {}) });
       await printAnswer(report, { output, render: renderVerify });
       const { worst } = report;
       process.exitCode = worst === null || worst === 'note' ? exitCodes.ok : exitCodes.found;
     });
+}
+
+interface Verified {
+  readonly file: string;
+  readonly cluster: Cluster;
+}
+
+async function ofFile(file: string, whatIf: readonly string[]): Promise<Verified> {
+  const { readCluster } = await import('../cluster-file.js');
+  return { file, cluster: await readCluster(file, { whatIf }) };
+}
+
+async function ofSnapshot(
+  snapshot: string,
+  { whatIf, file }: { readonly whatIf: readonly string[]; readonly file: string | undefined },
+): Promise<Verified> {
+  const [{ bundleOfFile }, { clusterOfBundle }, { usageFailure }] = await Promise.all([
+    import('../snapshot-source.js'),
+    import('../snapshot-cluster.js'),
+    import('../failure.js'),
+  ]);
+  if (file !== undefined)
+    throw usageFailure(
+      `a snapshot has a cluster file of its own: give ${file} or --snapshot, not both`,
+    );
+  const bundle = await bundleOfFile(snapshot);
+  return { file: bundle.config.file, cluster: await clusterOfBundle(bundle, whatIf) };
 }
