@@ -70,9 +70,9 @@ const skip = skipReason('uml') || (search.found ? false : search.reason);
 
 t.test('a guest that does not end is killed, and says how far it came', { skip }, async (t) => {
   const script = 'while :; do sleep 1; done\n';
-  const error: unknown = await bootUml({ script, timeoutMs: 1_500 }).catch((e: unknown) => e);
+  const error: unknown = await bootUml({ script, timeoutMs: 5_000 }).catch((e: unknown) => e);
   t.type(error, BootFailure);
-  t.match(error, { message: /killed after 1500 ms/, kernelLog: /ptrace/ });
+  t.match(error, { message: /killed after 5000 ms/, kernelLog: /ptrace/ });
 });
 
 t.test('under user-mode-linux', { skip }, async (t) => {
