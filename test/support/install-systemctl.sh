@@ -16,7 +16,12 @@ for argument in "$@"; do
 done
 
 pid_of() { cat "/machine/$1.pid" 2>/dev/null || true; }
-runs() { [ -n "$(pid_of "$1")" ] && kill -0 "$(pid_of "$1")" 2>/dev/null; }
+# A process that has ended stays a zombie there, as the first process of that machine is a sleep.
+runs() {
+    local pid
+    pid=$(pid_of "$1")
+    [ -n "$pid" ] && grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status"
+}
 
 start() {
     local command
