@@ -2,7 +2,7 @@
  * Nodes in four clouds and a rack, with the clouds' metadata services and APIs as fakes that decide
  * what the lab's underlay drops. The agents are the real ones and ask at the real addresses.
  *
- *     az-a: aws-1 aws-2   az-b: aws-3   gce: gce-1 gce-2   azure: azure-1   rack: rack-1
+ *     az-a: aws-1 aws-2   az-b: aws-3   gce: gce-1 gce-2 gce-3   azure: azure-1   rack: rack-1
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { writeManifest } from '../../src/lab/manifest.js';
 import type { ProcessRecord } from '../../src/lab/processes.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { tryCommand } from '../../src/lab/shell.js';
+import { FakeArm } from '../fakes/cloud/azure-arm.js';
 import { FakeEc2 } from '../fakes/cloud/ec2.js';
 import type { FakeGroup, FakeInterface, FakePermission } from '../fakes/cloud/ec2-world.js';
 import { WorldBuilder, routeState } from '../fakes/cloud/ec2-world.js';
@@ -59,12 +60,14 @@ links:
   - { between: [rack, { provider: aws }], mtu: 1446 }
 rules:
   - { name: zones-of-aws, between: [{ zone: az-a }, { zone: az-b }], mode: native }
+  - { name: two-of-gce, between: [{ node: gce-1 }, { node: gce-2 }], mode: native }
 nodes:
   - { name: aws-1, address: 10.10.0.11, overlay: 10.64.1.0/24 }
   - { name: aws-2, address: 10.10.0.12, overlay: 10.64.2.0/24 }
   - { name: aws-3, address: 10.10.1.13, overlay: 10.64.3.0/24 }
   - { name: gce-1, address: 10.20.0.11, overlay: 10.64.4.0/24 }
   - { name: gce-2, address: 10.20.0.12, overlay: 10.64.5.0/24 }
+  - { name: gce-3, address: 10.20.0.13, overlay: 10.64.8.0/24 }
   - { name: azure-1, address: 10.30.0.11, overlay: 10.64.6.0/24 }
   - { name: rack-1, address: 192.168.10.11/24, overlay: 10.64.7.0/24 }
 `;
@@ -186,6 +189,11 @@ t.test(
       ],
       sourceRanges: ['10.0.0.0/8', '192.168.0.0/16'],
     });
+    compute.addFirewall({
+      name: 'allow-workloads',
+      allowed: [{ IPProtocol: 'all' }],
+      sourceRanges: ['10.64.0.0/12'],
+    });
     const azure = new FakeAzureMetadata({
       ...azureExample,
       name: 'azure-1',
@@ -197,12 +205,22 @@ t.test(
         },
       ],
     });
-    const google = (['gce-1', 'gce-2'] as const).map((node, i) => {
+    const arm = new FakeArm({
+      subscription: azureExample.subscriptionId,
+      accepts: (token) => token === azureSecrets.accessToken,
+    });
+    arm.onChange = () => underlay.add(undefined);
+    arm.addNetwork('vnet', {
+      spaces: ['10.30.0.0/16'],
+      subnets: { nodes: { prefix: '10.30.0.0/24' } },
+    });
+    arm.addNic({ name: 'azure-1', address: '10.30.0.11', group: azureExample.resourceGroupName });
+    const google = (['gce-1', 'gce-2', 'gce-3'] as const).map((node, i) => {
       const address = `10.20.0.${11 + i}`;
-      compute.addInstance({ name: node, zone: 'europe-west1-b', address });
+      const { id } = compute.addInstance({ name: node, zone: 'europe-west1-b', address });
       const fake = new FakeGceMetadata({
         ...gceExample,
-        id: `${7_000_000_000_000_000_000n + BigInt(i)}`,
+        id: String(id),
         name: node,
         nics: [
           {
@@ -236,8 +254,22 @@ t.test(
           firewall: { ipip: admitsProtocol4(group) ? 'allowed' : 'blocked' },
         });
       }
-      for (const node of ['gce-1', 'gce-2'])
+      await say('azure-1', {
+        ipForwarding:
+          arm.get(arm.id('networkInterfaces', 'azure-1', azureExample.resourceGroupName)).properties
+            .enableIPForwarding === true
+            ? 'enabled'
+            : 'disabled',
+      });
+      for (const node of ['gce-1', 'gce-2', 'gce-3'])
         await say(node, {
+          fabricRoutes: [...compute.routes.values()].some(
+            (route) =>
+              route['destRange'] === cluster.nodes.get(node)!.overlay[0]!.text &&
+              String(route['nextHopInstance']).endsWith(`/${node}`),
+          )
+            ? 'present'
+            : 'absent',
           ipForwarding: compute.instances.get(node)?.canIpForward === true ? 'enabled' : 'disabled',
         });
     });
@@ -257,9 +289,11 @@ t.test(
       await doors.serve(cloudAddresses.metadata, { url: (await fake.start()).url, client });
     await doors.serve(cloudAddresses.ec2, await aws.start());
     await doors.serve(cloudAddresses.compute, await compute.start());
+    await doors.serve(cloudAddresses.arm, await arm.start());
     t.teardown(async () => {
       await aws.close();
       await compute.close();
+      await arm.close();
       for (const [, fake] of everything) await fake.close();
     });
     for (const zone of lab.plan.zones) if (zone.name !== 'rack') await doors.open(zone.namespace);
@@ -308,12 +342,12 @@ t.test(
     await startAll(all);
 
     await t.test('fresh nodes of AWS, with the check on, come up encapsulated', async (t) => {
+      let said = '';
       await eventually(
-        async () => (await status('aws-1')).cloud?.waits.sourceDestinationCheck !== undefined,
-        () => 'aws-1 does not say what it waits for',
+        async () => (said = await explain('aws-1', '10.64.2.9')).includes('grant ec2:'),
+        () => `aws-1 does not say what it waits for: ${said}`,
       );
       t.equal(await modeOf('aws-1', 'aws-2'), 'ipip');
-      const said = await explain('aws-1', '10.64.2.9');
       t.match(said, /sourceDestinationCheck must be disabled, but it is enabled \(EC2/);
       t.match(said, /not permitted; grant ec2:ModifyNetworkInterfaceAttribute/);
       t.equal(interfaces.get('aws-1')!.sourceDestCheck, true);
@@ -364,8 +398,34 @@ t.test(
         );
     });
 
+    await t.test('each node of four providers is handled by its own', async (t) => {
+      const expected = {
+        'aws-1': { provider: 'aws', switches: { sourceDestinationCheck: 'disabled' } },
+        'gce-1': { provider: 'gce', switches: { ipForwarding: 'enabled' } },
+        'gce-3': { provider: 'gce', switches: { ipForwarding: 'disabled' } },
+        'azure-1': { provider: 'azure', switches: { ipForwarding: 'disabled' } },
+        'rack-1': { provider: null, idle: /rack-1 is in no cloud/ },
+      };
+      for (const [node, wanted] of Object.entries(expected)) {
+        let last: StatusReport['cloud'];
+        const read = async (): Promise<StatusReport['cloud']> =>
+          (last = (await status(node)).cloud);
+        if ('switches' in wanted) {
+          const [name, value] = Object.entries(wanted.switches)[0]!;
+          await eventually(
+            async () => (await read())?.switches[name as 'ipForwarding'] === value,
+            () => `${node} does not come to ${name} ${value}: ${JSON.stringify(last)}`,
+            40_000,
+          );
+        }
+        t.match(await read(), { ...wanted, failures: 0, failure: null }, node);
+      }
+      await underlay.settled();
+    });
+
     await t.test('every pair of all clouds carries what was decided', async (t) => {
       await becomes('aws-2', 'aws-3', 'native');
+      await becomes('gce-1', 'gce-2', 'native');
       await underlay.settled();
       const matrix = await labRun(lab, { only: ({ from, to }) => from.name < to.name });
       t.ok(matrix.ok, matrixText(matrix, { colour: false, layout: 'lines' }));
@@ -374,7 +434,8 @@ t.test(
         matrix.pairs.find((pair) => pair.from === from && pair.to === to)?.seen;
       t.equal(seen('aws-1', 'aws-2'), 'native');
       t.equal(seen('aws-1', 'aws-3'), 'native');
-      t.not(seen('gce-1', 'gce-2'), 'native', 'a /32 is in nobody’s subnet');
+      t.equal(seen('gce-1', 'gce-2'), 'native', 'by routes, as a rule asks for it');
+      t.not(seen('gce-1', 'gce-3'), 'native', 'a /32 is in nobody’s subnet');
       for (const [from, to] of [
         ['aws-1', 'azure-1'],
         ['azure-1', 'gce-1'],

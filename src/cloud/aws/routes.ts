@@ -52,14 +52,16 @@ export function planRoutes(asked: RouteQuestion): RoutePlan {
   const ids = new Set(asked.own.map((entry) => entry.id));
   if (place?.complete !== true || !place.interfaces.every((entry) => ids.has(entry.id)))
     return nothing;
-  const wanted = question.routed ? routable(place) : [];
+  const sound = routable(place);
+  const wanted = question.routed ? sound : [];
   const room = roomFor({ ...asked, places, tables: asked.tables });
   const work = new Work(asked);
   for (const indexed of asked.tables)
     for (const { prefix, target } of wanted) work.lead(indexed, { prefix, target: target.id });
   if (room.tooFull !== undefined) work.giveUp(fullText(room.tooFull, asked));
   for (const indexed of [...asked.tables, ...asked.others])
-    work.retire(indexed, new Map(wanted.map(({ prefix, target }) => [prefix.text, target.id])));
+    // A sound route stays although no rule wants it any more: peers send by it until they know.
+    work.retire(indexed, new Map(sound.map(({ prefix, target }) => [prefix.text, target.id])));
   if (question.routed) for (const indexed of asked.tables) work.clean(indexed);
   for (const [table, count] of room.used)
     if (count > 0)
@@ -208,9 +210,7 @@ class Work {
           // One that is not to be seen yet may have been made all the same.
           if (wanted.get(text) !== interfaceId) tables.get(table)?.delete(text);
         } else if (!wanted.has(text)) {
-          const why = this.#asked.question.routed
-            ? `${text} is no prefix of this node any more`
-            : 'no rule wants this node reached natively';
+          const why = `${text} is no prefix of this node any more`;
           const { destination } = route;
           this.#step({ kind: 'delete', table, destination, interfaceId, why });
         }
