@@ -128,7 +128,7 @@ run_tests() {
 
 # patiently COMMAND…: lets others go first, from now on in this process.
 patiently() {
-    renice -n 5 -p "$BASHPID" >/dev/null
+    renice -n 10 -p "$BASHPID" >/dev/null
     "$@"
 }
 
