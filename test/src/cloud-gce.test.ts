@@ -154,7 +154,10 @@ t.test('a /32 node is never native by what was not read', async (t) => {
   const reading = await w.control.read(w.question);
   t.same(reading.observed.get('gce-2')!.switches, {}, 'no switch that was not read');
   t.same(reading.observed.get('gce-2')!.admits, {});
-  t.match(reading.problems.join('\n'), /routes cannot be read[^]*firewall rules of network default cannot be read/);
+  t.match(
+    reading.problems.join('\n'),
+    /routes cannot be read[^]*firewall rules of network default cannot be read/,
+  );
   const cluster = withObservations(w.cluster, reading.observed);
   const to = cluster.nodes.get('gce-2')!;
   const decision = decide(
