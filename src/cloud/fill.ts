@@ -8,7 +8,6 @@
  */
 import type { Cluster, ClusterNode, SourceRef, Zone } from '../../encap/cluster.js';
 import { familyBits } from '../../encap/address.js';
-import { nodeTable } from '../../encap/node-table.js';
 import { prefixContains } from '../../encap/prefix.js';
 import { underlayFacts } from '../../encap/underlay/index.js';
 import type { MachineFacts, MachineNic } from './machine.js';
@@ -82,20 +81,6 @@ export function fillFromMachine(
     ],
     contradictions,
   };
-}
-
-/** The cluster with what the machine knows of its own node; the same object where that is nothing. */
-export function withMachine(
-  cluster: Cluster,
-  self: string,
-  { machine }: { readonly machine: MachineFacts },
-): Cluster {
-  const own = cluster.nodes.get(self);
-  if (own === undefined) return cluster;
-  const { node } = fillFromMachine(own, machine, { zones: cluster.zones });
-  if (node === own) return cluster;
-  const nodes = [...cluster.nodes.values()].map((entry) => (entry === own ? node : entry));
-  return { ...cluster, nodes: nodeTable(nodes) };
 }
 
 /** The NIC that has the first underlay address of the node. */

@@ -12,6 +12,7 @@ import { possibleModes } from '../../routes/receive.js';
 import { backOffMs, confirmInMs, refreshInMs } from './back-off.js';
 import { carryOut, messageOf } from './changes.js';
 import type { CloudControl, CloudReading } from './control.js';
+import { fillFromMachine } from './fill.js';
 import type { CloudProviderName, MachineFacts } from './machine.js';
 import { cloudProviders } from './machine.js';
 import { wantsFabricRoutes } from './native-wanted.js';
@@ -218,7 +219,12 @@ export class CloudKeeper {
       0,
       rememberedChanges,
     );
-    this.#accept(cluster, { ...reading, waits: outcome.waits });
+    const { contradictions } = fillFromMachine(self, machine, { zones: cluster.zones });
+    this.#accept(cluster, {
+      ...reading,
+      problems: [...reading.problems, ...contradictions.map(({ text }) => text)],
+      waits: outcome.waits,
+    });
     if (outcome.retry !== undefined) throw new Error(outcome.retry);
     return outcome.done.length > 0 || this.#settled.waiting;
   }

@@ -17,7 +17,16 @@ import { sketchCluster } from '../support/cluster-builder.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const refreshMs = 60_000;
-const machine = { provider: 'aws', instanceId: 'i-a', nics: [] } as unknown as MachineFacts;
+const machine: MachineFacts = {
+  provider: 'aws',
+  instanceId: 'i-a',
+  instanceName: undefined,
+  zone: 'eu-west-1a',
+  region: 'eu',
+  account: undefined,
+  nics: [],
+  publicAddresses: [],
+};
 
 function cluster(
   settings: Partial<CloudSettings> = {},
@@ -26,7 +35,12 @@ function cluster(
   return {
     ...sketchCluster({
       zones: {
-        one: { provider: 'aws', region: 'eu', subnets: ['10.0.0.0/24'] },
+        one: {
+          provider: 'aws',
+          region: 'eu',
+          subnets: ['10.0.0.0/24'],
+          source: { file: 'cluster.yaml', line: 3, column: 5 },
+        },
         two: { provider: 'aws', region: 'eu', subnets: ['10.0.1.0/24'] },
         rack: { provider: 'onprem', subnets: ['192.168.0.0/24'] },
       },
@@ -104,7 +118,7 @@ class Bench {
 
   constructor(
     readonly self = 'a',
-    folder?: string,
+    { folder, facts = machine }: { folder?: string; facts?: MachineFacts } = {},
   ) {
     if (folder !== undefined) this.folder = folder;
     this.keeper = new CloudKeeper({
@@ -115,7 +129,7 @@ class Bench {
       chance: () => 0.5,
       open: () => {
         this.opened += 1;
-        return Promise.resolve({ machine, control: this.control });
+        return Promise.resolve({ machine: facts, control: this.control });
       },
       onChange: () => (this.changed += 1),
     });
@@ -135,8 +149,8 @@ class Bench {
   }
 }
 
-function bench(t: Tap, self?: string): Bench {
-  const made = new Bench(self);
+function bench(t: Tap, self?: string, facts?: MachineFacts): Bench {
+  const made = new Bench(self, facts === undefined ? {} : { facts });
   t.teardown(() => made.close());
   return made;
 }
@@ -294,7 +308,7 @@ t.test('a restart while the API is out goes on with what was read before', async
   it.control.check = it.control.shown = 'disabled';
   it.keeper.update(config, { frozen: false });
   await it.clock.advance(1);
-  const next = new Bench('a', it.folder);
+  const next = new Bench('a', { folder: it.folder });
   t.teardown(() => next.keeper.close());
   t.equal(next.check(config), 'disabled');
   const observed = observeFrom(it.file)(config);
@@ -329,6 +343,15 @@ t.test('a node that is in no cloud, and a file without the section, ask nobody',
   await silent.clock.advance(refreshMs * 2);
   t.equal(silent.opened, 0);
   t.equal(silent.keeper.status(), undefined);
+});
+
+t.test('what the file says and the machine contradicts is told, and the file wins', async (t) => {
+  const it = bench(t, 'a', { ...machine, region: 'us-east-1' });
+  const config = cluster();
+  it.keeper.update(config, { frozen: false });
+  await it.clock.advance(1);
+  t.match(it.keeper.status()?.problems, [/region eu, and this machine is in us-east-1/]);
+  t.equal(it.check(config), 'enabled', 'what was read counts all the same');
 });
 
 t.test('one cluster and one reading make one object', (t) => {

@@ -13,7 +13,7 @@ import { cloudDetect } from '../../src/cli/cloud-detect.js';
 import { renderCloudDetect } from '../../src/cli/render/cloud-detect.js';
 import { terminalFor } from '../../src/cli/terminal.js';
 import type { DetectOptions } from '../../src/cloud/detect.js';
-import { fillFromMachine, withMachine } from '../../src/cloud/fill.js';
+import { fillFromMachine } from '../../src/cloud/fill.js';
 import { kernelNics } from '../../src/cloud/kernel-nics.js';
 import { cloudProviders } from '../../src/cloud/machine.js';
 import type { MachineFacts, MachineNic } from '../../src/cloud/machine.js';
@@ -269,9 +269,6 @@ t.test('the own entry of the file', (t) => {
     const { filled, contradictions, proposals, node: same } = fillOne({ node }, bare);
     t.same([filled, contradictions, proposals], [[], [], []]);
     t.equal(same.mtu, 9000);
-    const cluster = one({ node });
-    t.equal(withMachine(cluster, 'g', { machine: bare }), cluster, 'the same object');
-    t.equal(withMachine(cluster, 'nobody', { machine }), cluster);
     t.end();
   });
 
@@ -336,18 +333,6 @@ t.test('the own entry of the file', (t) => {
       [],
       'a /32 is all there is',
     );
-    t.end();
-  });
-
-  t.test('in the cluster, one node is another object', (t) => {
-    const cluster = clusterOf(
-      'nodes:\n  - { name: g, address: 10.132.0.21, overlay: 10.64.1.0/24 }\n' +
-        '  - { name: h, address: 10.132.0.22, overlay: 10.64.2.0/24 }\n',
-    );
-    const filled = withMachine(cluster, 'g', { machine });
-    t.equal(filled.nodes.get('g')?.mtu, 8896);
-    t.equal(filled.nodes.get('h'), cluster.nodes.get('h'));
-    t.equal(cluster.nodes.get('g')?.mtu, undefined);
     t.end();
   });
   t.end();
