@@ -2,6 +2,7 @@
  * Asks one metadata service: a path in, text out, and one sentence for whatever else happens. An
  * answer's body never becomes part of an error, as tokens and keys travel in it.
  */
+import { setMaxListeners } from 'node:events';
 import { MetadataError } from './metadata-error.js';
 import type { MetadataAnswer, MetadataTransport } from './metadata-transport.js';
 import { openTransport } from './metadata-transport.js';
@@ -46,6 +47,8 @@ export interface Deadline {
 /** Fires after a time, or with the outer signal. */
 export function startDeadline(timeoutMs: number, outer?: AbortSignal): Deadline {
   const controller = new AbortController();
+  // Each request of a detection listens to it, and there are more than the ten that Node warns of.
+  setMaxListeners(0, controller.signal);
   const abort = (): void => controller.abort();
   const timer = setTimeout(abort, timeoutMs);
   if (outer?.aborted === true) abort();

@@ -108,7 +108,7 @@ const breaks = {
 };
 
 // npm takes its time on a busy machine.
-t.setTimeout(170_000);
+t.setTimeout(380_000);
 
 const packed = pack(root);
 const { version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8')) as {
