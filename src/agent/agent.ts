@@ -8,7 +8,6 @@ import type { Cluster } from '../../encap/cluster.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { Reconciler, systemClock } from '../../routes/reconciler.js';
 import { CloudKeeper } from '../cloud/keeper.js';
-import type { Observe } from '../cloud/observe.js';
 import { observeWith } from '../cloud/observe.js';
 import { openCloud } from '../cloud/open.js';
 import type { ControlServer } from '../http/server.js';
@@ -98,7 +97,7 @@ export class Agent {
         onRefused: (problem) => options.log.warn(problem),
       }),
       probes: () => this.#continuous.results,
-      observe: (cluster) => this.#observe(cluster),
+      observe: observeWith((cluster) => this.#cloud.nodes(cluster)),
     });
     this.#freeze = new Freeze({
       path: freezeFile(options.paths),
@@ -198,12 +197,6 @@ export class Agent {
     this.#reconciler.start();
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
-
-  readonly #observe: Observe = (() => {
-    let asked: Cluster | undefined;
-    const observe = observeWith(() => (asked === undefined ? new Map() : this.#cloud.nodes(asked)));
-    return (cluster: Cluster) => observe((asked = cluster));
-  })();
 
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
   async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {

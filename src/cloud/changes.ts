@@ -32,7 +32,7 @@ export async function carryOut(
       continue;
     }
     // One that waits already is not made any better by its second half.
-    if (waits[change.makes] !== undefined && !done.includes(change)) continue;
+    if (waits[change.makes] !== undefined) continue;
     try {
       if ((await change.tryOut?.(options.signal)) === 'denied') {
         waits[change.makes] = `${change.text}: not permitted; grant ${change.permission}`;

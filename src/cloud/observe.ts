@@ -13,11 +13,11 @@ export function underlayTexts(node: ClusterNode): readonly string[] {
   return node.underlay.map(({ address }) => address.text);
 }
 
-export function observeWith(nodes: () => ReadNodes): Observe {
+export function observeWith(nodes: (cluster: Cluster) => ReadNodes): Observe {
   let last:
     { readonly cluster: Cluster; readonly nodes: ReadNodes; readonly made: Cluster } | undefined;
   return (cluster) => {
-    const known = nodes();
+    const known = nodes(cluster);
     if (last?.cluster !== cluster || last.nodes !== known)
       last = { cluster, nodes: known, made: laid(cluster, known) };
     return last.made;
