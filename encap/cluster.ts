@@ -155,6 +155,11 @@ export interface ClusterNode {
   readonly observed?: ObservedNode;
   /** A record kept only so that explanations can say that its owner has left. */
   readonly withdrawn: boolean;
+  /**
+   * Its agent is not heard of any more: since when, in words. Its paths stay as they are, since
+   * its kernel goes on forwarding; `withdrawn` follows when the grace is over.
+   */
+  readonly stale?: string;
   /** All of its overlay prefixes are masqueraded, or none; absent: as the cluster says. */
   readonly masquerade?: boolean;
   readonly source?: SourceRef;
@@ -204,6 +209,18 @@ export interface CloudSettings {
   readonly routeLimit: number;
 }
 
+/**
+ * A change of the configuration that somebody leads through the nodes, phase by phase. While it is
+ * in `prepare` the cluster is still the one before, and `other` the one to come; packets are
+ * received by both. In `switch` the cluster is the new one and `other` the one before; again both
+ * are received. `settled`: every node sends by this cluster, so nothing is waited for.
+ */
+export interface LedChangeover {
+  readonly phase: 'prepare' | 'switch' | 'settled';
+  /** Absent when settled. */
+  readonly other?: Omit<Cluster, 'nodes' | 'changeover'>;
+}
+
 export interface Cluster {
   readonly name: string;
   /** Grows with every change; equal revisions of one store mean equal content. */
@@ -218,6 +235,8 @@ export interface Cluster {
    * of routes/changeover.ts.
    */
   readonly settleMs?: number;
+  /** Absent: a change of terms takes settle times, each node by its own clock. */
+  readonly changeover?: LedChangeover;
   /** Absent: the defaults of probe/settings.ts. */
   readonly probes?: ProbeSettings;
   /** Absent: nothing is asked of any provider's API. */

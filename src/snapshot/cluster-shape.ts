@@ -92,6 +92,7 @@ const node = fields<ClusterNode>({
   mtu: 'whole',
   accepts: 'whole',
   withdrawn: 'whole',
+  stale: 'whole',
   observed: fields<ObservedNode>({
     switches,
     admits: 'whole',
@@ -110,6 +111,7 @@ const cluster = fields<Cluster>({
   vxlan: fields<Cluster['vxlan']>({ vni: 'whole', port: 'whole' }),
   masquerade: fields<Masquerade>({ sources: 'whole', exclude: 'whole' }),
   settleMs: 'whole',
+  changeover: 'whole',
   probes: fields<ProbeSettings>({ policy: 'whole', port: 'whole', packetsPerSecond: 'whole' }),
   cloud: fields<CloudSettings>({ manage: 'whole', refreshMs: 'whole', routeLimit: 'whole' }),
   zones: { values: zone },

@@ -1,13 +1,13 @@
 /** The cluster file as a store: watched, read atomically, a bad version never replaces a good one. */
 import { formatProblem } from '../config/problem.js';
 import { openConfigSource } from '../config/source.js';
-import type { ClusterStore } from './store.js';
+import type { ClusterStore, StoreChange } from './store.js';
 
 export async function openFileStore(path: string): Promise<ClusterStore> {
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(change: StoreChange) => void>();
   const source = await openConfigSource(path, {
     onUpdate: () => {
-      for (const listener of listeners) listener();
+      for (const listener of listeners) listener({ kind: 'all' });
     },
   });
   await source.watch();

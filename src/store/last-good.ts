@@ -86,6 +86,7 @@ export async function withLastGood(
       await writing;
     },
     saved: () => writing,
+    ...(store.publish === undefined ? {} : { publish: (report) => store.publish?.(report) }),
     close: () => store.close(),
   };
 }

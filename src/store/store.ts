@@ -1,5 +1,23 @@
 /** A store is where the cluster comes from; it keeps the last good one when a new version is bad. */
 import type { Cluster } from '../../encap/cluster.js';
+import type { Term } from '../../encap/live-record.js';
+
+/** How `current` differs from what it was when the same listener was told last. */
+export type StoreChange =
+  | { readonly kind: 'all' }
+  /** In the records of these nodes and in its revision; some may have come, others gone. */
+  | { readonly kind: 'nodes'; readonly names: readonly string[] };
+
+/** What an agent tells the others of itself. */
+export interface NodeReport {
+  /** Revision of the cluster that its kernel follows. */
+  readonly revision: number;
+  readonly receives: readonly Term[];
+  readonly sends: readonly Term[];
+  readonly ready: boolean;
+  /** One line each. */
+  readonly problems: readonly string[];
+}
 
 export interface ClusterStore {
   /** For people: the file's path, later an address. */
@@ -13,8 +31,13 @@ export interface ClusterStore {
   /** A revision for a candidate: no version read later gets it, whatever becomes of this one. */
   claimRevision(): number;
   /** Told after every new version, good or bad. */
-  onChange(listener: () => void): void;
+  onChange(listener: (change: StoreChange) => void): void;
   /** Reads again now; resolves when the result is in force or refused. */
   reload(): Promise<void>;
+  /**
+   * Registers the agent of this node and keeps what it says up to date; absent where nodes do not
+   * register. Never waits for the store, and never fails: `problems` tells.
+   */
+  publish?(report: NodeReport): void;
   close(): void;
 }

@@ -10,7 +10,7 @@ import { Rib } from '../../routes/rib.js';
 import { clusterFromJson, clusterToJson } from '../../src/store/cluster-json.js';
 import { readLastGood, writeLastGood } from '../../src/store/last-good-file.js';
 import { withLastGood } from '../../src/store/last-good.js';
-import type { ClusterStore } from '../../src/store/store.js';
+import type { ClusterStore, StoreChange } from '../../src/store/store.js';
 import { formatObject } from '../../tunnel/format.js';
 import { arbitraryCluster, sketchCluster } from '../support/cluster-builder.js';
 import { fromRoot } from '../support/root.js';
@@ -58,13 +58,13 @@ class TestStore implements ClusterStore {
   readonly name = source;
   current: Cluster | undefined;
   problems: readonly string[] = [];
-  readonly #listeners: (() => void)[] = [];
-  onChange(listener: () => void): void {
+  readonly #listeners: ((change: StoreChange) => void)[] = [];
+  onChange(listener: (change: StoreChange) => void): void {
     this.#listeners.push(listener);
   }
   turn(current: Cluster | undefined): void {
     this.current = current;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener({ kind: 'all' });
   }
   reload = (): Promise<void> => Promise.resolve();
   close(): void {

@@ -23,12 +23,17 @@ export interface TestAgent {
 export class AgentFolder {
   readonly path: string;
   readonly config: string;
+  readonly #children: ChildProcess[] = [];
 
   constructor(t: Teardown, yaml: string) {
     this.path = mkdtempSync(join(tmpdir(), 'selvage-agents-'));
     this.config = join(this.path, 'cluster.yaml');
     writeFileSync(this.config, yaml);
-    t.teardown(() => rmSync(this.path, { recursive: true, force: true }));
+    // Agents first: one that still writes would fill the folder while it is being emptied.
+    t.teardown(async () => {
+      await Promise.all(this.#children.map((child) => ended(child, 'SIGKILL')));
+      rmSync(this.path, { recursive: true, force: true });
+    });
   }
 
   /** Replaces the cluster file as an editor does. */
@@ -63,6 +68,7 @@ export class AgentFolder {
     const child = namespace.spawn(program!, [...args, ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.#children.push(child);
     let text = '';
     for (const stream of [child.stdout!, child.stderr!])
       stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -80,13 +86,7 @@ export class AgentFolder {
           () => `the agent of ${node} is not ready:\n${text}`,
         );
       },
-      kill: async (signal) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const gone = new Promise((resolve) => child.once('exit', resolve));
-        // `ip netns exec` becomes the program it starts, so this is the agent itself.
-        child.kill(signal);
-        await gone;
-      },
+      kill: (signal) => ended(child, signal),
     };
   }
 
@@ -94,6 +94,14 @@ export class AgentFolder {
   env(node: string): string {
     return readFileSync(join(this.path, node, 'env'), 'utf8');
   }
+}
+
+/** `ip netns exec` becomes the program it starts, so the child is the agent itself. */
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await gone;
 }
 
 /** Waits until the condition holds; a rejected promise means not yet. Returns the time taken. */
