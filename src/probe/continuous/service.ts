@@ -78,10 +78,13 @@ export class ContinuousService {
     const before = this.#settings;
     this.#settings = settings;
     this.#held = frozen;
+    const known = (this.#probes?.results.size ?? 0) > 0;
     if (settings.policy === 'off' || settings.packetsPerSecond !== before.packetsPerSecond)
       this.close();
     if (settings.policy !== 'off') this.#start();
     this.#probes?.hold(frozen);
+    // This pass was planned by the policy before; what is known already is to be acted on now.
+    if (settings.policy !== before.policy && known) this.#options.onChange();
   }
 
   close(): void {
