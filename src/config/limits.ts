@@ -31,6 +31,9 @@ export const minIpv6Mtu = 1280;
 export const maxNameLength = 253;
 export const maxTextLength = 500;
 
+/** Bits; what fits depends on the family and on the range. */
+export const blockLengthRange = { min: 8, max: 128 } as const;
+
 /** Seconds; 0: everything is in force at once, and what is under way may be lost. */
 export const settleSecondsRange = { min: 0, max: 3600 } as const;
 
@@ -42,6 +45,9 @@ export const routeLimitRange = { min: 0, max: 1000 } as const;
 
 /** Packets a second of one agent's own probes. */
 export const probeRateRange = { min: 1, max: 10_000 } as const;
+
+/** Bits of a node's block where nothing is said: 256 addresses, and what IPv6 hosts expect of a link. */
+export const defaultBlockLength = { 4: 24, 6: 64 } as const;
 
 export const defaultClusterName = 'selvage';
 export const defaultVni = 4096;

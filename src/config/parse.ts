@@ -24,6 +24,7 @@ import { defaultClusterName, defaultVni, defaultVxlanPort, maxDepth } from './li
 import { checkName } from './names.js';
 import { exactUnion } from './pools.js';
 import type { Problem } from './problem.js';
+import { type BlockRange, readBlocks } from './read-blocks.js';
 import { readLinks } from './read-links.js';
 import { readMasquerade } from './read-masquerade.js';
 import { readNodes } from './read-nodes.js';
@@ -46,7 +47,13 @@ export interface ClusterFile {
 }
 
 export type ParseResult =
-  | { readonly ok: true; readonly cluster: Cluster; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly cluster: Cluster;
+      /** Where nodes that join get their blocks from. */
+      readonly ranges: readonly BlockRange[];
+      readonly warnings: readonly Problem[];
+    }
   /** Errors and warnings; at least one error. */
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
@@ -74,11 +81,11 @@ export function parseClusterFile(input: ClusterFile): ParseResult {
   const report = new Report(file, tree);
   const sound = reportYamlErrors(parsed, decoded.text, report);
   const data = sound ? tree.toData(report) : undefined;
-  const cluster = data === undefined ? undefined : readCluster(data, { ...input, report });
+  const read = data === undefined ? undefined : readCluster(data, { ...input, report });
   const problems = report.problems();
-  return cluster === undefined || report.hasErrors
+  return read === undefined || report.hasErrors
     ? failed(problems)
-    : { ok: true, cluster, warnings: problems };
+    : { ok: true, ...read, warnings: problems };
 }
 
 function failed(problems: readonly Problem[]): ParseResult {
@@ -95,8 +102,13 @@ export interface ReadOptions {
   readonly report: Report;
 }
 
+export interface ReadFile {
+  readonly cluster: Cluster;
+  readonly ranges: readonly BlockRange[];
+}
+
 /** The second half: from the document's plain data to the cluster; the report has what is wrong. */
-export function readCluster(data: unknown, options: ReadOptions): Cluster | undefined {
+export function readCluster(data: unknown, options: ReadOptions): ReadFile | undefined {
   const { report } = options;
   if (data === null) {
     report.add({
@@ -118,6 +130,7 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
   const links = readLinks(value.links, { report, references });
   const rules = readRules(value.rules, { report, references });
   const pools = readPools(value.overlay?.pools, report);
+  const ranges = readBlocks(value.overlay?.blocks, { pools, references, report });
   const masquerade = readMasquerade(value.overlay?.masquerade, report);
 
   const port = value.overlay?.vxlan?.port ?? defaultVxlanPort;
@@ -165,7 +178,7 @@ export function readCluster(data: unknown, options: ReadOptions): Cluster | unde
   });
   // The decision needs a cluster that is whole.
   if (!report.hasErrors) checkFeasibility(cluster, { written: { rules, links, nodes }, report });
-  return cluster;
+  return { cluster, ranges };
 }
 
 function readCloud({ manage, refreshSeconds, routeLimit }: CloudEntry): CloudSettings {

@@ -13,7 +13,9 @@ import { defaultProbes } from '../../encap/probe/settings.js';
 import { defaultSettleMs } from '../../routes/changeover.js';
 import {
   acceptsKeys,
+  blockLengthRange,
   cloudRefreshRange,
+  defaultBlockLength,
   defaultClusterName,
   defaultVni,
   defaultVxlanPort,
@@ -229,9 +231,32 @@ const masquerade = z
       'them; false: none; default: those with private addresses, which nobody outside can answer.',
   );
 
+const blockRange = z.strictObject({
+  within: prefix.describe('A pool or a part of one.'),
+  size: z
+    .int()
+    .min(blockLengthRange.min)
+    .max(blockLengthRange.max)
+    .describe(
+      `Length of a block in bits; default ${defaultBlockLength[4]} for IPv4, ${defaultBlockLength[6]} for IPv6.`,
+    )
+    .optional(),
+  zones: oneOrMany(name, 'a zone or a list of zones')
+    .describe('Only for nodes of these zones; default: those that no range of the family names.')
+    .optional(),
+});
+
 export const overlaySchema = z.strictObject({
   pools: oneOrMany(prefix, 'a prefix or a list of prefixes')
     .describe("What the nodes' prefixes are taken from; default: exactly the union of them.")
+    .optional(),
+  blocks: z
+    .union([blockRange, z.array(blockRange).min(1)], {
+      error: 'a mapping such as { within: 10.64.0.0/16, size: 24 }, or a list of them',
+    })
+    .describe(
+      'Where a joining node gets its prefixes from; default: every pool that was written, for all zones.',
+    )
     .optional(),
   vxlan: vxlanSchema.optional(),
   masquerade: masquerade.optional(),

@@ -31,7 +31,7 @@ export function applyWhatIf(cluster: Cluster, patches: readonly string[]): WhatI
   const problems = [...wrong, ...report.problems()].sort((a, b) => byOption(a, b, read));
   return changed === undefined || report.hasErrors
     ? { ok: false, problems }
-    : { ok: true, cluster: withLiveRecords(changed, cluster), warnings: problems };
+    : { ok: true, cluster: withLiveRecords(changed.cluster, cluster), warnings: problems };
 }
 
 /** Problems for a person, those of the options first; with the line of the option below each. */

@@ -68,6 +68,35 @@ export const mistakes: readonly (readonly [string, readonly string[]])[] = [
     ['1:26 unknown-key overlay.masquerade.sorces → did you mean "sources"?'],
   ],
   [
+    `overlay:\n  pools: 10.64.0.0/16\n  blocks:\n    - { within: 10.65.0.0/16 }\n    - { within: 10.64.0.0/18, zones: default }\n    - { within: 10.64.32.0/19, size: 25 }\n${oneNode}`,
+    [
+      '4:17 range-outside-pools overlay.blocks[0].within → take it from a pool, or write the pool below "overlay: pools:"',
+      '6:17 range-overlap overlay.blocks[2].within → an address belongs to one range: separate them, or give one range both zones',
+    ],
+  ],
+  [
+    `overlay:\n  pools: [10.64.0.0/16, "fd64::/48"]\n  blocks:\n    - { within: 10.64.0.0/25 }\n    - { within: "fd64::/56", size: 48 }\n    - { within: 10.64.128.0/17, zones: defualt, size: 33 }\n${oneNode}`,
+    [
+      "4:17 range-too-small overlay.blocks[0].within → write a size from 25 to 32, the length of each node's prefix",
+      "5:36 range-too-small overlay.blocks[1].size → write a size from 56 to 128, the length of each node's prefix",
+      '6:40 unknown-zone overlay.blocks[2].zones → did you mean "default"?',
+      "6:55 range-too-small overlay.blocks[2].size → write a size from 17 to 32, the length of each node's prefix",
+    ],
+  ],
+  [
+    `overlay: { blocks: [{ within: 10.64.0.0/16 }] }\n${oneNode}`,
+    [
+      '1:31 range-outside-pools overlay.blocks[0].within → take it from a pool, or write the pool below "overlay: pools:"',
+    ],
+  ],
+  [
+    `overlay: { pools: 10.64.0.0/16, blocks: 10.64.0.0/16 }\n${oneNode}`,
+    [
+      '1:41 wrong-type overlay.blocks → write a mapping such as { within: 10.64.0.0/16, size: 24 }, or a list of them',
+    ],
+  ],
+  [`overlay: { pools: 10.64.0.0/16, blocks: { within: 10.64.0.0/16, size: 26 } }\n${oneNode}`, []],
+  [
     `overlay: { masquerade: yes please }\n${oneNode}`,
     [
       '1:24 wrong-type overlay.masquerade → write true, false, or a mapping with "sources" and "exclude"',
