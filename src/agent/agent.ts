@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
 import type { PassReport } from '../../routes/reconciler.js';
-import { Reconciler, systemClock } from '../../routes/reconciler.js';
+import { systemClock } from '../../routes/reconciler.js';
 import { CloudKeeper } from '../cloud/keeper.js';
 import { observeWith } from '../cloud/observe.js';
 import { openCloud } from '../cloud/open.js';
@@ -29,12 +29,13 @@ import { beginRoute, changeReportRoute, settleRoutes } from './change-routes.js'
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
+import { NodeLoop } from './node-loop.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, cloudReadingFile, freezeFile, termsFile } from './paths.js';
 import { AnswerPreparation } from './prepare-answers.js';
 import { probeRoute } from './probe-route.js';
-import { TermsFile, monotonicMs } from './terms-record.js';
+import { TermsFile } from './terms-record.js';
 import { PassLog } from './pass-log.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
@@ -65,7 +66,7 @@ export interface AgentOptions {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #planner: Planner;
-  readonly #reconciler: Reconciler;
+  readonly #loop: NodeLoop;
   readonly #probing: ProbeService;
   readonly #continuous: ContinuousService;
   readonly #cloud: CloudKeeper;
@@ -78,15 +79,7 @@ export class Agent {
   #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
   #guardWatch: { close(): void } | undefined;
-  #plan: NodePlan | undefined;
-  /** The pass that is under way has made its plan. */
-  #planned = false;
-  #nextStep: NodeJS.Timeout | undefined;
   #lastPass: { readonly report: PassReport; readonly at: Date } | undefined;
-  /** What the last pass that could write wanted. */
-  #enforced: NodePlan | undefined;
-  /** The last pass wanted what the one before it wanted: what it changed was somebody's doing. */
-  #samePlan = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -102,21 +95,13 @@ export class Agent {
     this.#freeze = new Freeze({
       path: freezeFile(options.paths),
       log: options.log,
-      onThaw: () => this.#reconciler.retryNow('freeze is over'),
+      onThaw: () => this.#loop.reconciler.retryNow('freeze is over'),
     });
-    this.#reconciler = new Reconciler({
-      kernel: runtime.kernel,
-      clock: systemClock,
-      ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
-      plan: async (state) => {
-        const cluster = this.#candidate ?? options.store.current;
-        if (cluster === undefined) return undefined;
-        const plan = await this.#planner.plan(cluster, state);
-        this.#samePlan = plan === this.#enforced;
-        this.#plan = plan;
-        this.#planned = true;
-        return runtime.planOf(plan);
-      },
+    this.#loop = new NodeLoop({
+      planner: this.#planner,
+      runtime,
+      resyncMs: options.resyncMs,
+      cluster: () => this.#candidate ?? options.store.current,
       onPass: (report) => this.#onPass(report),
       frozen: () => this.#freeze.report !== undefined,
     });
@@ -132,8 +117,11 @@ export class Agent {
       nextHop: nextHopIn(() => runtime.kernel),
       log: options.log,
       current: () =>
-        this.#plan && { snapshot: this.#plan.snapshot, decisions: this.#plan.rib.decisions },
-      onChange: () => this.#reconciler.trigger('probes'),
+        this.#loop.plan && {
+          snapshot: this.#loop.plan.snapshot,
+          decisions: this.#loop.plan.rib.decisions,
+        },
+      onChange: () => this.#loop.reconciler.trigger('probes'),
     });
     this.#cloud = new CloudKeeper({
       self: node,
@@ -142,7 +130,7 @@ export class Agent {
       clock: systemClock,
       chance: Math.random,
       open: openCloud,
-      onChange: () => this.#reconciler.trigger('cloud'),
+      onChange: () => this.#loop.reconciler.trigger('cloud'),
     });
     this.#change = agentChange({
       ...options,
@@ -150,7 +138,7 @@ export class Agent {
       lastPass: () => this.#lastPass?.report,
       run: (candidate, reason) => {
         this.#candidate = candidate;
-        return this.#reconciler.pass(reason);
+        return this.#loop.reconciler.pass(reason);
       },
     });
   }
@@ -163,7 +151,7 @@ export class Agent {
       planner: this.#planner,
       prober: this.#probing.prober,
       view: () => this.#view(),
-      plan: () => this.#plan,
+      plan: () => this.#loop.plan,
     };
     this.#server = await serveControl(socket, [
       { method: 'GET', path: '/v1/status', handle: () => this.#status() },
@@ -175,7 +163,7 @@ export class Agent {
       ...settleRoutes(this.#change),
       ...freezeRoutes({
         freeze: this.#freeze,
-        pass: (reason) => this.#reconciler.pass(reason),
+        pass: (reason) => this.#loop.reconciler.pass(reason),
         isPending: () => this.#change.isPending,
       }),
       captureRoute(() => this.#view()),
@@ -189,12 +177,14 @@ export class Agent {
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
-    store.onChange(() => {
+    store.onChange((change) => {
       this.#logProblems();
-      this.#reconciler.retryNow('configuration changed');
+      this.#loop.storeChanged(change);
     });
-    this.#guardWatch = runtime.guardKeeper.watch(() => this.#reconciler.trigger('guard changed'));
-    this.#reconciler.start();
+    this.#guardWatch = runtime.guardKeeper.watch(() =>
+      this.#loop.reconciler.trigger('guard changed'),
+    );
+    this.#loop.start();
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
   }
 
@@ -206,7 +196,7 @@ export class Agent {
     this.#logProblems();
     if (store.current === before && store.problems.length === 0)
       log.info({ revision: before?.revision }, 'the configuration is unchanged');
-    await this.#reconciler.pass('reload');
+    await this.#loop.reconciler.pass('reload');
     return { revision: store.current?.revision ?? 0, problems: store.problems };
   }
 
@@ -219,39 +209,16 @@ export class Agent {
     this.#continuous.close();
     this.#cloud.close();
     this.#probing.close();
-    await this.#reconciler.stop();
-    clearTimeout(this.#nextStep);
+    await this.#loop.stop();
     this.#answers.close();
     this.#freeze.close();
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');
   }
 
-  /** A change that is under way goes on by itself when its settle time is over. */
-  #takeStep(report: PassReport): void {
-    const plan = this.#planned ? this.#plan : undefined;
-    this.#planned = false;
-    if (plan === undefined || report.error !== undefined) return;
-    // Nothing was carried out, so no step of a change begins to count.
-    if (report.withheld.length > 0) return;
-    const unmade = [
-      ...report.failed.map(({ change }) => change.key),
-      ...report.skipped.map(({ key }) => key),
-      ...report.foreign.map(({ key }) => key),
-    ];
-    const atMs = this.#planner.applied(plan, { unmade });
-    clearTimeout(this.#nextStep);
-    if (atMs === undefined) return;
-    this.#nextStep = setTimeout(
-      () => void this.#reconciler.pass('settle time is over'),
-      Math.max(0, atMs - monotonicMs()) + 1,
-    );
-  }
-
   #onPass(report: PassReport): void {
-    this.#takeStep(report);
     this.#freeze.noticed(report);
-    const cluster = this.#plan?.snapshot.cluster;
+    const cluster = this.#loop.plan?.snapshot.cluster;
     if (cluster !== undefined) {
       void this.#probing.update(cluster);
       const frozen = this.#freeze.report !== undefined;
@@ -259,17 +226,16 @@ export class Agent {
       const configured = this.#candidate ?? this.#options.store.current;
       if (configured !== undefined) this.#cloud.update(configured, { frozen });
     }
-    if (this.#plan !== undefined) this.#answers.prepare(this.#plan);
-    if (report.withheld.length === 0) this.#enforced = this.#plan;
+    if (this.#loop.plan !== undefined) this.#answers.prepare(this.#loop.plan);
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
-    this.#passLog.note(report, { before, samePlan: this.#samePlan, at: this.#lastPass.at });
+    this.#passLog.note(report, { before, samePlan: this.#loop.samePlan, at: this.#lastPass.at });
     this.#logProblems();
   }
 
   #logProblems(): void {
     const { store, runtime } = this.#options;
-    const { problems = [], notes = [] } = this.#plan ?? {};
+    const { problems = [], notes = [] } = this.#loop.plan ?? {};
     this.#passLog.tell([...store.problems, ...problems, ...runtime.problems], notes);
   }
 
@@ -277,7 +243,7 @@ export class Agent {
     const report = this.#lastPass?.report;
     return (
       // Not even once, where it was frozen from the start.
-      this.#enforced !== undefined &&
+      this.#loop.enforced !== undefined &&
       report !== undefined &&
       report.error === undefined &&
       report.failed.length === 0
@@ -297,14 +263,14 @@ export class Agent {
   }
 
   #requirePlan(): NodePlan {
-    if (this.#plan !== undefined) return this.#plan;
+    if (this.#loop.plan !== undefined) return this.#loop.plan;
     const why = this.#lastPass?.report.error?.message ?? 'the first pass is under way';
     throw new HttpProblem(503, `the agent has no plan yet: ${why}`);
   }
 
   async #status(): Promise<StatusReport> {
     const { node, store, runtime } = this.#options;
-    const plan = this.#plan;
+    const plan = this.#loop.plan;
     const pass = this.#lastPass;
     return {
       schema: 'selvage.status/1',
