@@ -33,7 +33,7 @@ import { readZones } from './read-zones.js';
 import { References } from './references.js';
 import { Report } from './report.js';
 import type { CloudEntry, ProbesEntry } from './schema.js';
-import { fileSchema } from './schema.js';
+import { fileSchema, registeringFileSchema } from './schema.js';
 import { readEntry } from './shape.js';
 import { decodeText } from './text.js';
 import { Tree } from './tree.js';
@@ -44,7 +44,15 @@ export interface ClusterFile {
   readonly file: string;
   /** Revision of the cluster; default 1. */
   readonly revision?: number;
+  /** Default `listed`. */
+  readonly members?: Members;
 }
+
+/**
+ * Where the nodes come from. `listed`: all of them are in the file, and a name that is not there is
+ * a mistake. `registering`: others register themselves in the store, so that the file may have none.
+ */
+export type Members = 'listed' | 'registering';
 
 export type ParseResult =
   | {
@@ -99,6 +107,7 @@ const topOfFile = {
 
 export interface ReadOptions {
   readonly revision?: number;
+  readonly members?: Members;
   readonly report: Report;
 }
 
@@ -109,7 +118,7 @@ export interface ReadFile {
 
 /** The second half: from the document's plain data to the cluster; the report has what is wrong. */
 export function readCluster(data: unknown, options: ReadOptions): ReadFile | undefined {
-  const { report } = options;
+  const { report, members: membership = 'listed' } = options;
   if (data === null) {
     report.add({
       code: 'empty-file',
@@ -119,13 +128,14 @@ export function readCluster(data: unknown, options: ReadOptions): ReadFile | und
     });
     return undefined;
   }
-  const file = readEntry(data, { schema: fileSchema, path: [], report });
+  const schema = membership === 'listed' ? fileSchema : registeringFileSchema;
+  const file = readEntry(data, { schema, path: [], report });
   if (file === undefined) return undefined;
   const { value, bad } = file;
   checkName(value.cluster, { report, path: ['cluster'] });
 
   const zones = readZones(value.zones, { report, complete: !bad.has('zones') });
-  const nodes = readNodes(value.nodes, { report, zones });
+  const nodes = readNodes(value.nodes, { report, zones, complete: membership === 'listed' });
   const references = new References({ zones, nodes }, report);
   const links = readLinks(value.links, { report, references });
   const rules = readRules(value.rules, { report, references });

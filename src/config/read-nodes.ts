@@ -25,13 +25,18 @@ import { type Entry, readEntry } from './shape.js';
 
 export function readNodes(
   raw: readonly unknown[] | undefined,
-  context: { readonly report: Report; readonly zones: Drafts<DraftZone> },
+  context: {
+    readonly report: Report;
+    readonly zones: Drafts<DraftZone>;
+    /** Are there no nodes but these? */
+    readonly complete: boolean;
+  },
 ): Drafts<DraftNode> {
   const { report, zones } = context;
   const finder = new ZoneFinder(zones, report);
   const list: DraftNode[] = [];
   const byName = new Map<string, DraftNode>();
-  let complete = raw !== undefined;
+  let complete = context.complete && raw !== undefined;
   for (const [i, item] of (raw ?? []).entries()) {
     const path = ['nodes', i];
     const entry = readEntry(item, { schema: nodeSchema, path, report });

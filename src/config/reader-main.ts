@@ -1,5 +1,5 @@
 /**
- * The process that reads a large cluster file: `node reader-main.js FILE REVISION`. The file's
+ * The process that reads a large cluster file: `node reader-main.js FILE REVISION MEMBERS`. The file's
  * bytes come on standard input, the answer goes to standard output, and with the process goes all
  * the memory that the reading took.
  */
@@ -18,13 +18,16 @@ try {
 } catch {
   // No such file here: the kernel chooses by size.
 }
-const [file, revision] = process.argv.slice(2);
-if (file === undefined || revision === undefined)
-  throw new Error('usage: reader-main FILE REVISION, with the content of FILE on standard input');
+const [file, revision, members] = process.argv.slice(2);
+if (file === undefined || revision === undefined || members === undefined)
+  throw new Error(
+    'usage: reader-main FILE REVISION MEMBERS, with the content of FILE on standard input',
+  );
 const result = parseClusterFile({
   text: await buffer(process.stdin),
   file,
   revision: Number(revision),
+  members: members === 'registering' ? 'registering' : 'listed',
 });
 const answer: ReaderAnswer = {
   format: portableFormat,

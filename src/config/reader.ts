@@ -55,8 +55,8 @@ async function readElsewhere(
   input: Parameters<typeof readClusterFile>[0],
   options: ReadOptions,
 ): Promise<ParseResult> {
-  const { file, revision = 1 } = input;
-  const end = await runReader(input, { ...options, args: [file, String(revision)] });
+  const { file, revision = 1, members = 'listed' } = input;
+  const end = await runReader(input, { ...options, args: [file, String(revision), members] });
   if (end.failure !== undefined) return failed(file, end.failure);
   const answer = decode(end.stdout);
   if (answer?.format !== portableFormat) return failed(file, otherVersion);

@@ -365,6 +365,9 @@ export const fileSchema = z.strictObject({
   nodes: z.array(z.unknown()).min(1),
 });
 
+/** Of a fleet, whose nodes register themselves in the store. */
+export const registeringFileSchema = fileSchema.extend({ nodes: z.array(z.unknown()).optional() });
+
 export type ZoneEntry = z.infer<typeof zoneSchema>;
 export type LinkEntry = z.infer<typeof linkSchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
