@@ -43,11 +43,25 @@ export const cloudRefreshRange = { min: 5, max: 3600 } as const;
 /** Routes of one table; AWS allows 1000 at most. */
 export const routeLimitRange = { min: 0, max: 1000 } as const;
 
+/**
+ * Seconds that an agent's registration outlives it. Less than two would fall to an election in
+ * the store; with more than ten minutes nobody would notice that a node is gone.
+ */
+export const leaseSecondsRange = { min: 2, max: 600 } as const;
+
+/** Seconds from stale to withdrawn; 0: at once. */
+export const staleGraceRange = { min: 0, max: 7 * 24 * 3600 } as const;
+
 /** Packets a second of one agent's own probes. */
 export const probeRateRange = { min: 1, max: 10_000 } as const;
 
 /** Bits of a node's block where nothing is said: 256 addresses, and what IPv6 hosts expect of a link. */
 export const defaultBlockLength = { 4: 24, 6: 64 } as const;
+
+/** A restart of the agent, or a short break of the network, does not make a node stale … */
+export const defaultLeaseSeconds = 30;
+/** … and a machine that is being repaired keeps its paths meanwhile. */
+export const defaultStaleGraceSeconds = 1800;
 
 export const defaultClusterName = 'selvage';
 export const defaultVni = 4096;

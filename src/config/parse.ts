@@ -25,6 +25,7 @@ import { checkName } from './names.js';
 import { exactUnion } from './pools.js';
 import type { Problem } from './problem.js';
 import { type BlockRange, readBlocks } from './read-blocks.js';
+import { type FleetSettings, readFleet } from './read-fleet.js';
 import { readLinks } from './read-links.js';
 import { readMasquerade } from './read-masquerade.js';
 import { readNodes } from './read-nodes.js';
@@ -60,6 +61,7 @@ export type ParseResult =
       readonly cluster: Cluster;
       /** Where nodes that join get their blocks from. */
       readonly ranges: readonly BlockRange[];
+      readonly fleet: FleetSettings;
       readonly warnings: readonly Problem[];
     }
   /** Errors and warnings; at least one error. */
@@ -114,6 +116,7 @@ export interface ReadOptions {
 export interface ReadFile {
   readonly cluster: Cluster;
   readonly ranges: readonly BlockRange[];
+  readonly fleet: FleetSettings;
 }
 
 /** The second half: from the document's plain data to the cluster; the report has what is wrong. */
@@ -188,7 +191,7 @@ export function readCluster(data: unknown, options: ReadOptions): ReadFile | und
   });
   // The decision needs a cluster that is whole.
   if (!report.hasErrors) checkFeasibility(cluster, { written: { rules, links, nodes }, report });
-  return { cluster, ranges };
+  return { cluster, ranges, fleet: readFleet(value.fleet) };
 }
 
 function readCloud({ manage, refreshSeconds, routeLimit }: CloudEntry): CloudSettings {

@@ -17,14 +17,18 @@ import {
   cloudRefreshRange,
   defaultBlockLength,
   defaultClusterName,
+  defaultLeaseSeconds,
+  defaultStaleGraceSeconds,
   defaultVni,
   defaultVxlanPort,
+  leaseSecondsRange,
   maxTextLength,
   mtuRange,
   portRange,
   probeRateRange,
   routeLimitRange,
   settleSecondsRange,
+  staleGraceRange,
   vniRange,
 } from './limits.js';
 
@@ -337,12 +341,35 @@ export const cloudSchema = z
       'file leaves out; where the file says something, the file wins.',
   );
 
+export const fleetSchema = z
+  .strictObject({
+    leaseSeconds: z
+      .int()
+      .min(leaseSecondsRange.min)
+      .max(leaseSecondsRange.max)
+      .describe(
+        `Seconds without a word after which an agent counts as gone; default ${defaultLeaseSeconds}.`,
+      )
+      .optional(),
+    staleGraceSeconds: z
+      .int()
+      .min(staleGraceRange.min)
+      .max(staleGraceRange.max)
+      .describe(
+        'Seconds for which the paths to a node stay as they are after its agent is gone; its ' +
+          `prefixes are unreachable from then on. Default ${defaultStaleGraceSeconds}.`,
+      )
+      .optional(),
+  })
+  .describe('Nodes that register themselves in a store; a cluster without a store has none.');
+
 const fileKeys = {
   version: z.literal(1).describe('Version of this format; default 1.').optional(),
   cluster: name.describe(`Name of the cluster; default "${defaultClusterName}".`).optional(),
   overlay: overlaySchema.optional(),
   probes: probesSchema.optional(),
   cloud: cloudSchema.optional(),
+  fleet: fleetSchema.optional(),
 };
 
 /** The whole file, for the published schema. */
@@ -375,4 +402,5 @@ export type NodeEntry = z.infer<typeof nodeSchema>;
 export type SelectorEntry = z.infer<typeof selectorSchema>;
 export type OverlayEntry = z.infer<typeof overlaySchema>;
 export type CloudEntry = z.infer<typeof cloudSchema>;
+export type FleetEntry = z.infer<typeof fleetSchema>;
 export type ProbesEntry = z.infer<typeof probesSchema>;

@@ -537,6 +537,7 @@ t.test('the published JSON Schema is that of this program', (t) => {
     'overlay',
     'probes',
     'cloud',
+    'fleet',
     'zones',
     'links',
     'rules',
