@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export const defaultConfigPath = '/etc/selvage/cluster.yaml';
 /** The secret that the agents of a cluster share. */
 export const defaultClusterKeyFile = '/etc/selvage/cluster.key';
+/** Where a fleet's store is, and how it is opened. */
+export const defaultStoreFile = '/etc/selvage/store.yaml';
 export const defaultRuntimeDir = '/run/selvage';
 export const defaultStateDir = '/var/lib/selvage';
 

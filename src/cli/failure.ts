@@ -43,6 +43,9 @@ export const knownErrors: Readonly<Record<string, ExitCode>> = {
   ChangeRefused: exitCodes.unable,
   DamagedFileError: exitCodes.unable,
   ClusterKeyError: exitCodes.unable,
+  StoreAddressError: exitCodes.usage,
+  StoreAccessError: exitCodes.unable,
+  KeyValueError: exitCodes.unable,
 };
 
 /** The lines for stderr, and the exit code. */

@@ -10,12 +10,16 @@ import type { Report } from './report.js';
 
 const pattern = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 
+export function isName(name: string): boolean {
+  return pattern.test(name) && name.length <= maxNameLength;
+}
+
 /** Reports a name that is not one. */
 export function checkName(
   name: string | undefined,
   context: { readonly report: Report; readonly path: Path },
 ): boolean {
-  if (name === undefined || (pattern.test(name) && name.length <= maxNameLength)) return true;
+  if (name === undefined || isName(name)) return true;
   const { report, path } = context;
   report.add({ code: 'bad-name', path, value: name, ...complaint(name) });
   return false;
