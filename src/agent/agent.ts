@@ -26,6 +26,7 @@ import { answerRoutes, planAnswer } from './answers.js';
 import { captureRoute } from './capture-route.js';
 import { changeoverReport } from './changeover-report.js';
 import { beginRoute, changeReportRoute, settleRoutes } from './change-routes.js';
+import type { AgentFigures, AgentObserver } from './figures.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
@@ -49,6 +50,7 @@ import {
   peerStatuses,
   whileShut,
 } from './status.js';
+import { TrafficMeter } from './traffic.js';
 
 export interface AgentOptions {
   readonly node: string;
@@ -75,6 +77,8 @@ export class Agent {
   readonly #journal = new Journal();
   readonly #passLog: PassLog;
   readonly #answers = new AnswerPreparation();
+  readonly #traffic = new TrafficMeter();
+  readonly #observers: AgentObserver[] = [];
   /** In force instead of the store's cluster while nobody has confirmed it. */
   #candidate: Cluster | undefined;
   #server: ControlServer | undefined;
@@ -177,7 +181,11 @@ export class Agent {
       { method: 'GET', path: '/healthz', handle: () => Promise.resolve({ ok: true }) },
       { method: 'GET', path: '/readyz', handle: () => this.#readyz() },
     ]);
+    let seen = store.current;
     store.onChange((change) => {
+      const version = store.current === seen ? 'refused' : 'new';
+      seen = store.current;
+      for (const observer of this.#observers) observer.storeChanged?.(version);
       this.#logProblems();
       this.#loop.storeChanged(change);
     });
@@ -186,6 +194,37 @@ export class Agent {
     );
     this.#loop.start();
     log.info({ config: store.name, socket, pid: process.pid }, 'agent started');
+  }
+
+  /** To be called before the start. */
+  observe(observer: AgentObserver): void {
+    this.#observers.push(observer);
+  }
+
+  figures(): AgentFigures {
+    const { node, store, runtime } = this.#options;
+    const plan = this.#loop.plan;
+    const underWay = this.#planner.underWay();
+    return {
+      node,
+      cluster: this.#candidate ?? store.current,
+      lastGoodOf: store.lastGoodOf,
+      store: store.health,
+      configurationProblems: store.problems.length,
+      problems: (plan?.problems.length ?? 0) + runtime.problems.length,
+      notReady: this.#notReady(),
+      lastPass: this.#lastPass,
+      contested:
+        runtime.guardKeeper.contested.length + (this.#lastPass?.report.contested.length ?? 0),
+      frozen: this.#freeze.report !== undefined,
+      guardShut: runtime.guardKeeper.isShut,
+      changeover: underWay === undefined ? 'none' : underWay.switching ? 'waiting' : 'ending',
+      kept: plan?.kept.length ?? 0,
+      probes: this.#continuous.status(),
+      peers: () => (plan === undefined ? [] : this.#peers(plan)),
+      traffic: () => this.#traffic.read(),
+      guardDropped: () => runtime.guard.counters(),
+    };
   }
 
   /** Reads the configuration again and waits until it is in force, or says what is wrong with it. */
@@ -229,7 +268,9 @@ export class Agent {
     if (this.#loop.plan !== undefined) this.#answers.prepare(this.#loop.plan);
     const before = this.#lastPass?.report;
     this.#lastPass = { report, at: new Date() };
-    this.#passLog.note(report, { before, samePlan: this.#loop.samePlan, at: this.#lastPass.at });
+    const { samePlan } = this.#loop;
+    const repaired = this.#passLog.note(report, { before, samePlan, at: this.#lastPass.at });
+    for (const observer of this.#observers) observer.passed?.(report, repaired);
     this.#logProblems();
   }
 
@@ -239,26 +280,23 @@ export class Agent {
     this.#passLog.tell([...store.problems, ...problems, ...runtime.problems], notes);
   }
 
-  #ready(): boolean {
+  /** Undefined: it is ready. */
+  #notReady(): string | undefined {
     const report = this.#lastPass?.report;
-    return (
-      // Not even once, where it was frozen from the start.
-      this.#loop.enforced !== undefined &&
-      report !== undefined &&
-      report.error === undefined &&
-      report.failed.length === 0
-    );
+    const failure = report?.error?.message ?? report?.failed[0]?.failure.message;
+    if (failure !== undefined) return failure;
+    // Not even once, where it was frozen from the start.
+    if (this.#loop.enforced !== undefined && report !== undefined) return undefined;
+    if (this.#freeze.report !== undefined) return 'frozen before the kernel was as it should be';
+    const { store } = this.#options;
+    return store.current === undefined
+      ? `no configuration from ${store.name} yet`
+      : 'the first pass is under way';
   }
 
   #readyz(): Promise<unknown> {
-    if (this.#ready()) return Promise.resolve({ ready: true });
-    const report = this.#lastPass?.report;
-    const frozen = this.#freeze.report && 'frozen before the kernel was as it should be';
-    const why =
-      report?.error?.message ??
-      report?.failed[0]?.failure.message ??
-      frozen ??
-      'the first pass is under way';
+    const why = this.#notReady();
+    if (why === undefined) return Promise.resolve({ ready: true });
     throw new HttpProblem(503, `not ready: ${why}`);
   }
 
@@ -283,12 +321,14 @@ export class Agent {
         problems: store.problems,
       },
       pid: process.pid,
-      ready: this.#ready(),
+      ready: this.#notReady() === undefined,
       guard: {
         backend: runtime.guard.backend,
         dropped: await runtime.guard.counters().catch(() => ({})),
       },
       planes: runtime.planes,
+      traffic: this.#traffic.read(),
+      ...(store.health === undefined ? {} : { store: store.health }),
       problems:
         plan === undefined
           ? []

@@ -3,6 +3,7 @@
  * somebody else's; trouble when it begins and when it is over, not on every retry.
  */
 import type { Logger } from 'pino';
+import type { Change } from '../../routes/diff.js';
 import type { PassReport } from '../../routes/reconciler.js';
 import { formatObject } from '../../tunnel/format.js';
 import { changeLine } from '../journal/change-line.js';
@@ -36,7 +37,8 @@ export class PassLog {
     return this.#repairs;
   }
 
-  note(report: PassReport, { before, samePlan, at }: PassContext): void {
+  /** Returns the changes that were repairs. */
+  note(report: PassReport, { before, samePlan, at }: PassContext): readonly Change[] {
     const wasWell = before !== undefined && before.error === undefined;
     // What could not be done before is made good now, not repaired.
     const undone = new Set([
@@ -48,9 +50,10 @@ export class PassLog {
     const isRepair = ({ key }: { readonly key: string }): boolean =>
       samePlan && wasWell && (!undone.has(key) || this.#shownContests.has(key));
     this.#journal.note(report, { at, isRepair });
+    const repaired = report.changes.filter(isRepair);
+    this.#repairs += repaired.length;
     for (const change of report.changes) {
       const repair = isRepair(change);
-      if (repair) this.#repairs++;
       // Told once, when the fight began.
       if (repair && this.#shownContests.has(change.key)) continue;
       const attributes = change.kind === 'update' ? change.attributes : undefined;
@@ -63,6 +66,7 @@ export class PassLog {
       else this.#log.warn(fields, `repaired: ${line}`);
     }
     this.#tellErrors(report);
+    return repaired;
   }
 
   /** Each set of problems when it changes, each note once. */

@@ -15,6 +15,8 @@ import type { ChangeReport } from './change.js';
 import type { ChangeoverReport } from './changeover-report.js';
 import type { Freeze } from './freeze.js';
 import type { NodePlan } from './planner.js';
+import type { StoreHealth } from '../store/health.js';
+import type { ModeTraffic } from './traffic.js';
 
 export interface PeerStatus {
   readonly node: string;
@@ -55,6 +57,10 @@ export interface StatusReport {
   readonly problems: readonly string[];
   /** True and worth knowing, but nothing that is wrong. */
   readonly notes: readonly string[];
+  /** By tunnel mode since the agent's start or the device's; absent in reports of older agents. */
+  readonly traffic?: readonly ModeTraffic[];
+  /** How it stands with the machines that serve the store; absent for a file. */
+  readonly store?: StoreHealth;
   readonly repairs: number;
   /** Objects that somebody keeps changing back, and how often each was repaired so far. */
   readonly contested: readonly { readonly object: string; readonly repairs: number }[];

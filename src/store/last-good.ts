@@ -77,6 +77,9 @@ export async function withLastGood(
     get lastGoodOf() {
       return store.current === undefined ? saved?.savedAt : undefined;
     },
+    get health() {
+      return store.health;
+    },
     claimRevision: () => store.claimRevision(),
     onChange: (listener) => store.onChange(listener),
     reload: async () => {

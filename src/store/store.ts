@@ -1,6 +1,7 @@
 /** A store is where the cluster comes from; it keeps the last good one when a new version is bad. */
 import type { Cluster } from '../../encap/cluster.js';
 import type { Term } from '../../encap/live-record.js';
+import type { StoreHealth } from './health.js';
 
 /** How `current` differs from what it was when the same listener was told last. */
 export type StoreChange =
@@ -28,6 +29,8 @@ export interface ClusterStore {
   readonly problems: readonly string[];
   /** Set while the store has no good version of its own and an older one stands in: its time. */
   readonly lastGoodOf?: Date | undefined;
+  /** How it stands with the machines that serve it; absent where none do. */
+  readonly health?: StoreHealth | undefined;
   /** A revision for a candidate: no version read later gets it, whatever becomes of this one. */
   claimRevision(): number;
   /** Told after every new version, good or bad. */

@@ -8,7 +8,7 @@
  */
 import type { Family } from '../../../encap/address.js';
 import type { Cluster, PeerProbes, ProbeResults } from '../../../encap/cluster.js';
-import type { Carriage, CarriageKey } from '../../../encap/mode.js';
+import type { Carriage, CarriageKey, Mode } from '../../../encap/mode.js';
 import { carriageKey } from '../../../encap/mode.js';
 import { overheadBytes } from '../../../encap/mtu.js';
 import type { Decision } from '../../../encap/trail.js';
@@ -26,6 +26,11 @@ export interface Count {
   readonly sent: number;
   /** Undefined: the peer did not say. */
   readonly delivered: number | undefined;
+}
+
+export interface ProbeCount {
+  readonly sent: number;
+  readonly lost: number;
 }
 
 export interface PathQuestion {
@@ -86,6 +91,7 @@ export class ContinuousProbes {
   /** How often a peer was probed again in this round. */
   readonly #again = new Map<string, number>();
   #packetsPerSecond = 0;
+  readonly #sums = new Map<Mode, ProbeCount>();
   #timer: { cancel(): void } | undefined;
   #stopped = false;
   /** While it is held nothing new is concluded, and nothing is sent. */
@@ -101,6 +107,11 @@ export class ContinuousProbes {
 
   get packetsPerSecond(): number {
     return this.#packetsPerSecond;
+  }
+
+  /** Packets that peers answered for since the start, by mode. */
+  get counts(): ReadonlyMap<Mode, ProbeCount> {
+    return this.#sums;
   }
 
   get watches(): ReadonlyMap<string, PathWatch> {
@@ -203,7 +214,11 @@ export class ContinuousProbes {
     });
     const atMs = clock.now();
     watch.noteWay(carriageKey(carriage), { atMs, ...counts.small });
-    for (const [key, count] of counts.crafted) watch.noteWay(key, { atMs, ...count });
+    this.#sum(carriage.mode, counts.small);
+    for (const [key, count] of counts.crafted) {
+      watch.noteWay(key, { atMs, ...count });
+      this.#sum(carriageOf(key).mode, count);
+    }
     const arrived = counts.small.delivered !== undefined && counts.small.delivered > 0;
     if (!arrived || (limited && !retry)) return;
     const size = watch.noteSize(outer, { atMs, ...counts.full });
@@ -212,6 +227,13 @@ export class ContinuousProbes {
     if (inner === undefined || inner >= believedBytes) return;
     const text = `packets of ${inner} bytes arrive, of ${believedBytes} do not`;
     watch.noteMeasured(outer, { bytes: inner + overheadBytes(carriage), text });
+  }
+
+  #sum(mode: Mode, { sent, delivered }: Count): void {
+    if (delivered === undefined) return;
+    const before = this.#sums.get(mode) ?? { sent: 0, lost: 0 };
+    const lost = Math.max(0, sent - delivered);
+    this.#sums.set(mode, { sent: before.sent + sent, lost: before.lost + lost });
   }
 
   #usedWays(peer: string): readonly UsedWay[] {

@@ -8,12 +8,13 @@ import type { Family } from '../../../encap/address.js';
 import type { Cluster, PeerProbes, ProbeResults, Snapshot } from '../../../encap/cluster.js';
 import { decide } from '../../../encap/decide.js';
 import { describeCarriage, describeVerdict } from '../../../encap/describe.js';
-import type { CarriageKey } from '../../../encap/mode.js';
+import type { CarriageKey, Mode } from '../../../encap/mode.js';
 import { defaultProbes } from '../../../encap/probe/settings.js';
 import type { Decision } from '../../../encap/trail.js';
 import { systemClock } from '../../../routes/reconciler.js';
 import type { ProbeEndpoint } from '../endpoint.js';
 import type { FindNextHop } from '../hand-over.js';
+import type { ProbeCount } from './continuous.js';
 import { ContinuousProbes, carriageOf } from './continuous.js';
 import { TrainPathProber } from './path-prober.js';
 import { scheduleDefaults } from './schedule.js';
@@ -27,6 +28,8 @@ export interface ProbesStatus {
   /** Nodes that have been probed so far. */
   readonly probed: readonly string[];
   readonly findings: readonly ProbeFinding[];
+  /** Packets that peers answered for since the start, by mode; absent in reports of older agents. */
+  readonly counts?: Readonly<Partial<Record<Mode, ProbeCount>>>;
 }
 
 export interface ProbeFinding {
@@ -108,6 +111,7 @@ export class ContinuousService {
       packetsPerSecond: Math.round((this.#probes?.packetsPerSecond ?? 0) * 10) / 10,
       probed: [...(this.#probes?.watches.keys() ?? [])],
       findings: this.#findings(),
+      counts: Object.fromEntries(this.#probes?.counts ?? []),
     };
   }
 
