@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { deviceNames } from '../../routes/ownership.js';
-import type { Plan } from '../../routes/reconciler.js';
+import type { Clock, Plan } from '../../routes/reconciler.js';
 import type { Rulesets } from '../../tunnel/guard/index.js';
 import { RulesetReader, judgeRulesets } from '../../tunnel/guard/index.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
@@ -25,6 +25,8 @@ export interface NodeRuntimeOptions {
   readonly planeFor: (device: string) => UserspacePlane;
   readonly paths: AgentPaths;
   readonly log: Logger;
+  /** For the pauses of the guard's keeper; the machine's by default. */
+  readonly clock?: Clock;
 }
 
 export class NodeRuntime {
