@@ -1,41 +1,25 @@
 /**
  * The kernel objects that the RIB asks for: devices and their addresses first, then for each peer
- * the entries that its mode needs, then the routes.
- *
- * A VXLAN packet to a peer: the route's next hop is the peer's tunnel address (IPv4) or link-local
- * address (IPv6), the neighbour entry maps it to the peer's MAC, the FDB entry maps the MAC to the
- * peer's underlay address. An IP-in-IP packet: the route's next hop is the underlay address itself.
+ * the entries that its mode needs and its routes (peer-objects.ts).
  */
-import type { Address, Family } from '../encap/address.js';
-import { v4Compatible } from '../encap/address.js';
+import type { Address } from '../encap/address.js';
 import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
 import type { Carriage, VxlanId } from '../encap/mode.js';
 import { minimumIpv6Mtu, overheadBytes } from '../encap/mtu.js';
 import type { Decision } from '../encap/trail.js';
-import type {
-  KernelObject,
-  LinkObject,
-  OwnLink,
-  RouteObject,
-  RouteTarget,
-} from '../tunnel/kernel.js';
+import type { OwnLink, RouteObject } from '../tunnel/kernel.js';
 import { objectKey } from '../tunnel/kernel.js';
-import {
-  deviceInSlot,
-  deviceNames,
-  mainTable,
-  metrics,
-  pathMetric,
-  routeProtocol,
-} from './ownership.js';
+import { deviceInSlot, mainTable, metrics, routeProtocol } from './ownership.js';
 import type { Overlap } from './overlap.js';
-import { noOverlap, slotTo } from './overlap.js';
+import { noOverlap } from './overlap.js';
+import type { DesiredObject, PeerContext } from './peer-objects.js';
+import { deviceFor, firstDevice, kindFor, pathObjects } from './peer-objects.js';
 import { receivable } from './receive.js';
 import type { Rib } from './rib.js';
 import { linkLocalOf, tunnelAddress, vtepMac } from './vtep.js';
 
-export type DesiredObject = Exclude<KernelObject, { readonly kind: 'other' }>;
+export type { DesiredObject } from './peer-objects.js';
 
 export interface DesiredState {
   /** By the kernel's own key. */
@@ -63,6 +47,16 @@ export interface DesiredQuestion {
 export const outerTtl = 64;
 
 export function desiredState(question: DesiredQuestion): DesiredState {
+  return desiredOf(question).desired;
+}
+
+/** The same, with what it takes to go on from there peer by peer. */
+export function desiredOf(question: DesiredQuestion): {
+  readonly desired: DesiredState;
+  readonly context: PeerContext;
+  /** Some object serves two peers, so neither is one's own. */
+  readonly shared: boolean;
+} {
   const { snapshot, rib, kinds, overlap = noOverlap } = question;
   const { cluster, local } = snapshot;
   const self = cluster.nodes.get(rib.self);
@@ -71,9 +65,10 @@ export function desiredState(question: DesiredQuestion): DesiredState {
   const build = new Builder({ cluster, self, local, kinds, overlap });
   build.devices(new Set([...receivable(cluster, rib), ...overlap.receives]));
   build.ownBlocks();
-  for (const decision of rib.decisions.values()) build.path(decision);
+  const context = build.context();
+  for (const decision of rib.decisions.values()) build.path(context, decision);
   build.pools(rib);
-  return build.finish();
+  return { desired: build.finish(), context, shared: build.shared };
 }
 
 interface BuilderInput {
@@ -103,9 +98,14 @@ class Builder {
   readonly #userspace: Carriage[] = [];
   readonly #problems: string[] = [];
   readonly #notices: string[] = [];
+  #shared = false;
 
   constructor(input: BuilderInput) {
     this.#input = input;
+  }
+
+  get shared(): boolean {
+    return this.#shared;
   }
 
   finish(): DesiredState {
@@ -136,7 +136,7 @@ class Builder {
 
   #device(carriage: Carriage): void {
     const { self, local, kinds } = this.#input;
-    const name = this.#deviceFor(carriage);
+    const name = deviceFor(this.#input, carriage);
     if (this.#objects.has(`link ${name}`)) return;
     const nic = local.nics[carriage.outer];
     const source = underlayAddress(self, carriage.outer)?.address;
@@ -265,113 +265,30 @@ class Builder {
         this.#route({ prefix, metric: metrics.pool, target: { kind: 'unreachable' } });
   }
 
-  path(decision: Decision): void {
-    const { verdict, prefix, owner } = decision;
-    switch (verdict.kind) {
-      case 'local':
-        return;
-      case 'deny':
-        this.#route({ prefix, metric: pathMetric(prefix), target: { kind: 'prohibit' } }, owner);
-        return;
-      case 'unreachable':
-        this.#route({ prefix, metric: pathMetric(prefix), target: { kind: 'unreachable' } }, owner);
-        return;
-      case 'forward':
-        this.#forward(decision, verdict);
-    }
+  path(context: PeerContext, decision: Decision): void {
+    for (const object of pathObjects(context, decision)) this.#add(object, decision.owner);
   }
 
-  #forward(
-    decision: Decision,
-    verdict: Extract<Decision['verdict'], { readonly kind: 'forward' }>,
-  ): void {
-    const { cluster, self } = this.#input;
-    const { prefix } = decision;
-    const peer = cluster.nodes.get(decision.owner!)!;
-    const source = tunnelAddress(self, prefix.family);
-    // Where everything goes natively no device has the tunnel address: the NIC's own then serves.
-    const preferredSource =
-      source !== undefined && this.#addresses.has(source.text) ? source : undefined;
-    const base = { kind: 'unicast', mtu: verdict.mtu, preferredSource } as const;
-    const add = (target: RouteTarget): void =>
-      this.#route({ prefix, metric: pathMetric(prefix), target }, peer.name);
-    if (verdict.nextHop.kind !== 'tunnel') {
-      const { via, device } = verdict.nextHop;
-      if (via === undefined || device === undefined) return;
-      add({ ...base, device, gateway: via, onlink: verdict.nextHop.kind === 'adjacent' });
-      return;
-    }
-    const device = this.#deviceTo(peer, verdict.carriage);
-    const link = this.#objects.get(`link ${device}`) as LinkObject | undefined;
-    if (link === undefined) {
-      add({ kind: 'unreachable' });
-      return;
-    }
-    const { remote } = verdict.nextHop.ends;
-    if (verdict.mode === 'vxlan') {
-      add({
-        ...base,
-        device,
-        ...this.#vxlanNextHop({ peer, device, remote, inner: prefix.family }),
-      });
-    } else if (link.kind === 'tun') {
-      // The data plane behind the TUN looks up the inner destination itself.
-      add({ ...base, device, gateway: undefined, onlink: false });
-    } else if (link.kind === 'ip6tnl') {
-      add({ ...base, device, gateway: undefined, onlink: false, encapDestination: remote });
-    } else {
-      add({
-        ...base,
-        device,
-        gateway: prefix.family === 4 ? remote : v4Compatible(remote),
-        onlink: true,
-      });
-    }
+  /** After the devices. */
+  context(): PeerContext {
+    const { cluster, self, kinds, overlap } = this.#input;
+    const links = new Map<string, OwnLink>();
+    for (const object of this.#objects.values())
+      if (object.type === 'link') links.set(object.name, object);
+    return { cluster, self, kinds, overlap, links, addresses: this.#addresses };
   }
 
-  #vxlanNextHop(hop: {
-    readonly peer: ClusterNode;
-    readonly device: string;
-    readonly remote: Address;
-    readonly inner: Family;
-  }): { gateway: Address; onlink: boolean } {
-    const { peer, device, remote, inner } = hop;
-    const mac = vtepMac(this.#input.cluster.name, peer.name);
-    this.#add({ type: 'fdb', device, mac, remote }, peer.name);
-    // IPv6 refuses `onlink` when the gateway matches a route of another device, so the next hop
-    // there is the link-local address, which is on every device's link.
-    const gateway = inner === 4 ? tunnelAddress(peer, 4)! : linkLocalOf(mac);
-    this.#add({ type: 'neighbour', device, address: gateway, mac }, peer.name);
-    return { gateway, onlink: inner === 4 };
-  }
-
-  /** By the segment that the peer accepts, which its own record may say is another. */
-  #deviceTo(peer: ClusterNode, carriage: Carriage): string {
-    const slot = slotTo(this.#input, { peer, carriage });
-    return slot === undefined
-      ? this.#deviceFor(carriage)
-      : deviceInSlot(firstDevice(carriage), slot);
-  }
-
-  #deviceFor(carriage: Carriage): string {
-    const { slots } = this.#input.overlap;
-    const { ipip, vxlan } = slots;
-    // A TUN device is told of all its local addresses, so it needs no second one.
-    const userspace = carriage.mode === 'ipip' && !this.#input.kinds.has(kindFor(carriage));
-    return deviceInSlot(
-      firstDevice(carriage),
-      carriage.mode === 'vxlan' ? vxlan : userspace ? 'a' : ipip,
-    );
-  }
-
-  #route(route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>, peer?: string): void {
-    this.#add({ type: 'route', table: mainTable, protocol: routeProtocol, ...route }, peer);
+  #route(route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>): void {
+    this.#add({ type: 'route', table: mainTable, protocol: routeProtocol, ...route });
   }
 
   #add(object: DesiredObject, peer?: string): void {
     const key = objectKey(object);
     this.#objects.set(key, object);
-    if (peer !== undefined) this.#peers.set(key, peer);
+    if (peer === undefined) return;
+    const other = this.#peers.get(key);
+    if (other !== undefined && other !== peer) this.#shared = true;
+    this.#peers.set(key, peer);
   }
 }
 
@@ -382,18 +299,4 @@ class Builder {
  */
 function deviceMtu(kind: OwnLink['kind'], room: number): number {
   return kind === 'vxlan' || kind === 'ipip' ? room : Math.max(room, minimumIpv6Mtu);
-}
-
-/** The device of a carriage in the first slot. */
-export function firstDevice(carriage: Carriage): string {
-  if (carriage.mode === 'vxlan')
-    return carriage.outer === 4 ? deviceNames.vxlan4 : deviceNames.vxlan6;
-  if (carriage.outer === 6) return deviceNames.ip6tnl;
-  return carriage.inner === 4 ? deviceNames.ipip4 : deviceNames.sit4;
-}
-
-function kindFor(carriage: Carriage): OwnLink['kind'] {
-  if (carriage.mode === 'vxlan') return 'vxlan';
-  if (carriage.outer === 6) return 'ip6tnl';
-  return carriage.inner === 4 ? 'ipip' : 'sit';
 }

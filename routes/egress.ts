@@ -2,7 +2,7 @@
  * What the guard must know of our own devices and of the ways that lead past them.
  */
 import type { Prefix } from '../encap/prefix.js';
-import type { DesiredState } from './desired.js';
+import type { DesiredObject } from './peer-objects.js';
 import { isOwnDeviceName, ownDeviceNames } from './ownership.js';
 
 /**
@@ -11,10 +11,10 @@ import { isOwnDeviceName, ownDeviceNames } from './ownership.js';
  */
 export const guardedDevices: readonly string[] = [...ownDeviceNames].sort();
 
-/** Overlay prefixes that our routes lead out of by a NIC, without a tunnel. */
-export function nativeDestinations(desired: DesiredState): readonly Prefix[] {
+/** Overlay prefixes that routes of ours lead out of by a NIC, without a tunnel. */
+export function nativeDestinations(objects: Iterable<DesiredObject>): readonly Prefix[] {
   const prefixes: Prefix[] = [];
-  for (const object of desired.objects.values())
+  for (const object of objects)
     if (
       object.type === 'route' &&
       object.target.kind === 'unicast' &&

@@ -19,11 +19,12 @@ import { stepOf } from '../encap/trail.js';
 import { underlayFacts } from '../encap/underlay/index.js';
 import type { GuardPeer, GuardSpec } from '../tunnel/guard/guard.js';
 import type { PlanePeer, PlaneSpec } from '../tunnel/userspace/plane.js';
-import { firstDevice, outerTtl } from './desired.js';
 import type { DesiredState } from './desired.js';
+import { outerTtl } from './desired.js';
 import { guardedDevices, nativeDestinations } from './egress.js';
 import type { Overlap } from './overlap.js';
 import { noOverlap } from './overlap.js';
+import { firstDevice } from './peer-objects.js';
 import { possibleModes } from './receive.js';
 import type { Rib } from './rib.js';
 import { tunnelAddress } from './vtep.js';
@@ -44,21 +45,8 @@ export function guardSpec(question: PeersQuestion, desired: DesiredState): Guard
   const ruled = possibleModes(cluster).has('native');
   for (const node of cluster.nodes.values()) {
     if (node.withdrawn) continue;
-    const others = overlap.underlay.get(node.name) ?? [];
-    nodeAddresses.push(...node.underlay.map((entry) => entry.address), ...others);
-    if (node.name === self.name) continue;
-    peers.push({
-      node: node.name,
-      outerSources: [...outerSources(snapshot, self, node), ...others],
-      innerSources: innerSources(node, others),
-      nativeSources: node.overlay.filter((prefix) => {
-        const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
-        return (
-          node.live?.sends.includes(key) === true ||
-          ((ruled || overlap.receives.has(key)) && openTo(rib.decisions.get(prefix.text), 'native'))
-        );
-      }),
-    });
+    nodeAddresses.push(...addressesOf(node, overlap));
+    if (node.name !== self.name) peers.push(guardPeer(question, { node, ruled }));
   }
   return {
     vxlan: [cluster.vxlan, ...overlap.vxlan.map(({ vni, port }) => ({ vni, port }))],
@@ -73,9 +61,43 @@ export function guardSpec(question: PeersQuestion, desired: DesiredState): Guard
     ownPrefixes: self.overlay,
     nodeAddresses,
     blockMetadata: true,
-    nativeDestinations: nativeDestinations(desired),
+    nativeDestinations: nativeDestinations(desired.objects.values()),
     masquerade: masqueradeOf(cluster, self),
   };
+}
+
+/** What the guard must know of one node, which is not withdrawn and not this one. */
+export function guardPeer(
+  { snapshot, rib, overlap = noOverlap }: PeersQuestion,
+  peer: {
+    readonly node: ClusterNode;
+    /** May some rule ask for native packets? */
+    readonly ruled: boolean;
+  },
+): GuardPeer {
+  const { node, ruled } = peer;
+  const self = snapshot.cluster.nodes.get(rib.self)!;
+  const others = overlap.underlay.get(node.name) ?? [];
+  return {
+    node: node.name,
+    outerSources: [...outerSources(snapshot, self, node), ...others],
+    innerSources: innerSources(node, others),
+    nativeSources: node.overlay.filter((prefix) => {
+      const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
+      return (
+        node.live?.sends.includes(key) === true ||
+        ((ruled || overlap.receives.has(key)) && openTo(rib.decisions.get(prefix.text), 'native'))
+      );
+    }),
+  };
+}
+
+/** All underlay addresses that a node has or may still have. */
+export function addressesOf(node: ClusterNode, overlap: Overlap): readonly Address[] {
+  return [
+    ...node.underlay.map((entry) => entry.address),
+    ...(overlap.underlay.get(node.name) ?? []),
+  ];
 }
 
 /** The configuration of the userspace plane for one carriage that this kernel cannot do. */

@@ -24,6 +24,8 @@ export class Rib {
   readonly #byOwner = new Map<string, readonly Prefix[]>();
   readonly #tables: Readonly<Record<Family, Lpm<Decision>>> = { 4: new Lpm(4), 6: new Lpm(6) };
   readonly #usable = new Map<CarriageKey, number>();
+  /** Number of paths by their MTU. */
+  readonly #mtus = new Map<number, number>();
   #snapshot: Snapshot | undefined;
   #memo = new AssessmentMemo();
 
@@ -43,6 +45,11 @@ export class Rib {
   /** Carriages that no fact excludes towards some peer, whatever the rules ask for today. */
   get usable(): ReadonlySet<CarriageKey> {
     return new Set(this.#usable.keys());
+  }
+
+  /** The largest packet that crosses every path; undefined where there is none. */
+  get smallestMtu(): number | undefined {
+    return this.#mtus.size === 0 ? undefined : Math.min(...this.#mtus.keys());
   }
 
   /** Decides everything again. */
@@ -110,14 +117,18 @@ export class Rib {
   }
 
   #count(decision: Decision, by: 1 | -1): void {
+    if (decision.verdict.kind === 'forward') add(this.#mtus, decision.verdict.mtu, by);
     for (const candidate of stepOf(decision, 'feasible')?.candidates ?? []) {
       const open = mayBecomeFeasible(candidate);
       const chosen = candidate === stepOf(decision, 'feasible')?.chosen;
       if (!open && !chosen) continue;
-      const key = carriageKey(candidate.carriage);
-      const count = (this.#usable.get(key) ?? 0) + by;
-      if (count === 0) this.#usable.delete(key);
-      else this.#usable.set(key, count);
+      add(this.#usable, carriageKey(candidate.carriage), by);
     }
   }
+}
+
+function add<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
 }

@@ -17,7 +17,7 @@ import { stepOf } from '../../encap/trail.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { desiredRoute } from '../desired-index.js';
 import type { DesiredState } from '../desired.js';
-import { firstDevice } from '../desired.js';
+import { firstDevice } from '../peer-objects.js';
 import { decidedVerdict } from '../explain-verdict.js';
 import { deviceInSlot } from '../ownership.js';
 import { tunnelAddress } from '../vtep.js';

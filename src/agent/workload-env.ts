@@ -17,10 +17,9 @@ export function workloadEnv(plan: NodePlan): string {
         `SELVAGE_OVERLAY_IPV${family}="${prefixes.map((prefix) => prefix.text).join(' ')}"`,
       );
   }
-  let mtu: number | undefined;
-  for (const { verdict } of plan.rib.decisions.values())
-    if (verdict.kind === 'forward') mtu = Math.min(mtu ?? verdict.mtu, verdict.mtu);
-  mtu ??= Math.min(...Object.values(plan.snapshot.local.nics).map((nic) => nic.mtu));
+  const mtu =
+    plan.rib.smallestMtu ??
+    Math.min(...Object.values(plan.snapshot.local.nics).map((nic) => nic.mtu));
   return [...lines, `SELVAGE_MTU=${mtu}`, ''].join('\n');
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Decision } from '../../../encap/trail.js';
 import { isOwnDeviceName } from '../../../routes/ownership.js';
-import { firstDevice } from '../../../routes/desired.js';
+import { firstDevice } from '../../../routes/peer-objects.js';
 import { type Check, type Outcome, fail, fix, ok, onKernel, warn } from '../check.js';
 import type { KernelFacts, NodeFacts } from '../facts.js';
 import { someOf } from '../peer-list.js';
