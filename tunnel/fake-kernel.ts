@@ -19,6 +19,7 @@ import type { Address } from '../encap/address.js';
 import type { InterfaceAddress } from '../encap/prefix.js';
 import type {
   Kernel,
+  KernelChange,
   KernelEvent,
   KernelFailure,
   KernelObject,
@@ -28,6 +29,7 @@ import type {
   OwnLink,
   RouteLookup,
   RouteObject,
+  WatchOptions,
 } from './kernel.js';
 import type { KernelInterest } from './kernel-interest.js';
 import { objectKey } from './kernel.js';
@@ -89,27 +91,35 @@ export interface FakeKernel extends Kernel {
   print(): string;
 }
 
+interface Watcher {
+  readonly pending: Map<string, KernelEvent>;
+  readonly listener: (event: KernelEvent) => void;
+  readonly expected: WatchOptions['expected'];
+}
+
 export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const kinds = new Set(options.kinds ?? ownKinds);
-  const listeners = new Set<(event: KernelEvent) => void>();
-  const pending = new Map<string, KernelEvent>();
+  const watchers = new Set<Watcher>();
   const faults: Fault[] = [];
   const log: Op[] = [];
   let details: FakeDetails = {};
 
-  function emit(event: KernelEvent): void {
-    if (listeners.size === 0) return;
-    if (pending.size === 0) queueMicrotask(deliver);
-    pending.set(JSON.stringify(event), event);
+  function emit(event: KernelEvent, change?: KernelChange): void {
+    for (const { pending, listener, expected } of watchers) {
+      if (expected?.(() => change) === true) continue;
+      if (pending.size === 0)
+        queueMicrotask(() => {
+          const events = [...pending.values()];
+          pending.clear();
+          for (const each of events) listener(each);
+        });
+      pending.set(JSON.stringify(event), event);
+    }
   }
 
-  function deliver(): void {
-    const events = [...pending.values()];
-    pending.clear();
-    for (const event of events) for (const listener of [...listeners]) listener(event);
-  }
-
-  const tables = new FakeTables(kinds, (type, device) => emit({ kind: 'changed', type, device }));
+  const tables = new FakeTables(kinds, (type, device, change) =>
+    emit({ kind: 'changed', type, device }, change),
+  );
 
   function setNic(nic: FakeNic): void {
     const before = tables.links.get(nic.name);
@@ -194,13 +204,20 @@ export function createFakeKernel(options: FakeKernelOptions = {}): FakeKernel {
       return Promise.resolve(lookup(tables, destination));
     },
 
-    watch(listener) {
-      listeners.add(listener);
-      return { close: () => void listeners.delete(listener) };
+    watch(listener, { expected } = {}) {
+      const watcher: Watcher = {
+        pending: new Map(),
+        listener: (event) => {
+          if (watchers.has(watcher)) listener(event);
+        },
+        expected,
+      };
+      watchers.add(watcher);
+      return { close: () => void watchers.delete(watcher) };
     },
 
     probeKinds: () => Promise.resolve(new Set(kinds)),
-    close: () => listeners.clear(),
+    close: () => watchers.clear(),
 
     outside(ops) {
       for (const op of ops) {

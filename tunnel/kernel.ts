@@ -142,6 +142,8 @@ export type KernelObject =
 export interface Op {
   readonly verb: 'set' | 'delete';
   readonly object: Exclude<KernelObject, OtherLink>;
+  /** Of a `set` of a route: refused with EEXIST where its key is taken, whoever has it. */
+  readonly exclusive?: true;
 }
 
 /** A failed op, as the kernel told it. */
@@ -182,6 +184,21 @@ export type KernelEvent =
     }
   | { readonly kind: 'lost' };
 
+/** What an event is about, where its message says so. */
+export interface KernelChange {
+  readonly verb: 'set' | 'delete';
+  /** As it is now; of a deleted one at least its key. */
+  readonly object: RouteObject | NeighbourObject | FdbObject;
+}
+
+export interface WatchOptions {
+  /**
+   * Asked of each route, neighbour and forwarding entry that changed; where it is true there is no
+   * event. What changed is read only on demand, as there may be tens of thousands at once.
+   */
+  readonly expected?: (read: () => KernelChange | undefined) => boolean;
+}
+
 export interface RouteLookup {
   readonly device: string;
   readonly gateway: Address | undefined;
@@ -214,7 +231,7 @@ export interface Kernel {
     destination: Address,
     options?: { readonly from?: Address },
   ): Promise<RouteLookup | undefined>;
-  watch(listener: (event: KernelEvent) => void): { close(): void };
+  watch(listener: (event: KernelEvent) => void, options?: WatchOptions): { close(): void };
   /** Which kinds of own device this kernel can create: asked and not guessed; nothing is made. */
   probeKinds(): Promise<ReadonlySet<OwnLink['kind']>>;
   close(): void;

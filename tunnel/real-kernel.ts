@@ -54,10 +54,11 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
     readSysctl: (path) => sysctls.read(path),
     lookup: (destination, { from } = {}) => lookupRoute(socket, { destination, from, nameOf }),
 
-    watch(listener) {
+    watch(listener, { expected } = {}) {
       const watcher = watchKernel({
         netns,
         listener,
+        expected,
         linkNames,
         receiveBufferBytes,
       });

@@ -18,6 +18,7 @@ import { prefixOf } from '../../encap/prefix.js';
 import type {
   AddressObject,
   FdbObject,
+  KernelChange,
   KernelEvent,
   KernelState,
   LinkObject,
@@ -34,7 +35,11 @@ import { type Refusal, cannotChange, deviceOf, isTwin, macOf, refuse } from './r
 
 export type ChangedType = Extract<KernelEvent, { kind: 'changed' }>['type'];
 /** Announces a change; equal ones may be announced more than once. */
-export type Announce = (type: ChangedType, device: string | undefined) => void;
+export type Announce = (
+  type: ChangedType,
+  device: string | undefined,
+  change?: KernelChange,
+) => void;
 
 /** linux/rtnetlink.h: made by the kernel itself. */
 const RTPROT_KERNEL = 2;
@@ -82,7 +87,9 @@ export class FakeTables {
       case 'fdb':
         return verb === 'set' ? this.#setFdb(object) : this.#drop('fdb', object);
       case 'route':
-        return verb === 'set' ? this.#setRoute(object) : this.#deleteRoute(object);
+        if (verb === 'delete') return this.#deleteRoute(object);
+        if (op.exclusive === true && this.routes.has(objectKey(object))) return refuse('EEXIST');
+        return this.#setRoute(object);
       case 'sysctl':
         if (verb === 'delete') return refuse('EOPNOTSUPP');
         return this.#setSysctl(object.path, object.value);
@@ -212,7 +219,7 @@ export class FakeTables {
       for (const [key, route] of this.routes)
         if (route.prefix.family === family && deviceOf(route.target) === device) {
           this.routes.delete(key);
-          if (family === 6) this.#announce('route', device);
+          if (family === 6) this.#announce('route', device, { verb: 'delete', object: route });
         }
     }
     this.#dropNeighbours(device, families);
@@ -228,7 +235,7 @@ export class FakeTables {
     for (const [key, entry] of this.neighbours) {
       if (entry.device !== device || !families.includes(entry.address.family)) continue;
       this.neighbours.delete(key);
-      this.#announce('neighbour', device);
+      this.#announce('neighbour', device, { verb: 'delete', object: entry });
     }
   }
 
@@ -265,7 +272,7 @@ export class FakeTables {
     if (object.address.family === 6 && link.mtu < ipv6MinimumMtu)
       return refuse('EINVAL', 'IPv6 is disabled on this device');
     this.neighbours.set(objectKey(object), object);
-    this.#announce('neighbour', object.device);
+    this.#announce('neighbour', object.device, { verb: 'set', object });
     return undefined;
   }
 
@@ -275,12 +282,13 @@ export class FakeTables {
     if (link.kind !== 'vxlan') return refuse('EOPNOTSUPP');
     if (link.local.family !== object.remote.family) return refuse('EAFNOSUPPORT');
     this.fdb.set(objectKey(object), object);
-    this.#announce('fdb', object.device);
+    this.#announce('fdb', object.device, { verb: 'set', object });
     return undefined;
   }
 
   #drop(table: 'neighbours' | 'fdb', object: NeighbourObject | FdbObject): undefined {
-    if (this[table].delete(objectKey(object))) this.#announce(object.type, object.device);
+    if (this[table].delete(objectKey(object)))
+      this.#announce(object.type, object.device, { verb: 'delete', object });
   }
 
   #setRoute(route: RouteObject): Refusal | undefined {
@@ -292,7 +300,7 @@ export class FakeTables {
     }
     const key = objectKey(route);
     this.routes.set(key, route);
-    this.#announce('route', deviceOf(target));
+    this.#announce('route', deviceOf(target), { verb: 'set', object: route });
     return undefined;
   }
 
@@ -347,7 +355,7 @@ export class FakeTables {
     // The protocol is part of what a deletion names: somebody else's route is not found.
     if (actual?.protocol !== route.protocol) return;
     this.routes.delete(key);
-    this.#announce('route', deviceOf(actual.target));
+    this.#announce('route', deviceOf(actual.target), { verb: 'delete', object: actual });
   }
 
   #setSysctl(path: string, value: string): Refusal | undefined {

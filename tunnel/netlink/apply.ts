@@ -183,7 +183,8 @@ export function createApplier(parts: {
         continue;
       }
       try {
-        write(object, { verb: op.verb, index, sequence: first + positions.length });
+        const { verb, exclusive } = op;
+        write(object, { verb, index, exclusive, sequence: first + positions.length });
         positions.push(at);
       } catch (error) {
         // An object that cannot be put into bytes (a MAC that is none): the others still go.

@@ -220,7 +220,7 @@ export function writeRoute(
   const { prefix, target } = object;
   const set = options.verb === 'set';
   const body = writer.begin(set ? RTM.NEWROUTE : RTM.DELROUTE, {
-    flags: set ? NLM_F.CREATE | NLM_F.REPLACE : 0,
+    flags: set ? NLM_F.CREATE | (options.exclusive === true ? NLM_F.EXCL : NLM_F.REPLACE) : 0,
     sequence: options.sequence,
     bodyBytes: RTMSG_BYTES,
   });

@@ -5,10 +5,12 @@
  * Lost notifications (ENOBUFS) are an event of their own. A NIC going down removes IPv4 routes
  * without announcing them, which is why link and netconf changes are part of this.
  */
-import type { KernelEvent } from '../kernel.js';
+import type { KernelChange, KernelEvent, WatchOptions as WatchChoice } from '../kernel.js';
 import { text, u32, readAttributes, readU32 } from './attributes.js';
 import { AF, IFLA, NETCONFA_IFINDEX, RTA, RTM, RTNLGRP } from './constants.js';
 import type { Message } from './message.js';
+import { fdbObject, neighbourObject, readNeighbour } from './neighbour.js';
+import { readRoute, routeObject } from './route.js';
 import { openEventSocket } from './transport.js';
 
 type ChangedType = Extract<KernelEvent, { kind: 'changed' }>['type'];
@@ -26,6 +28,7 @@ export interface WatchOptions {
   /** Names of the devices that are there now; events wait for the first answer. */
   linkNames(): Promise<ReadonlyMap<number, string>>;
   listener(event: KernelEvent): void;
+  readonly expected: WatchChoice['expected'];
 }
 
 export function watchKernel(options: WatchOptions): { close(): void } {
@@ -37,6 +40,12 @@ export function watchKernel(options: WatchOptions): { close(): void } {
   /** Type and index of what changed and was not reported yet. */
   const pending = new Map<string, Change>();
   let lost = false;
+
+  function isExpected(message: Message): boolean {
+    const known = names;
+    if (known === undefined) return false;
+    return options.expected?.(() => readObject(message, (index) => known.get(index))) === true;
+  }
 
   /** Reports what has gathered, once the names are known. */
   function report(): void {
@@ -83,7 +92,9 @@ export function watchKernel(options: WatchOptions): { close(): void } {
         if (message.type === RTM.DELLINK) gone.add(index);
         else gone.delete(index);
       }
-      pending.set(`${change.type} ${index ?? ''}`, change);
+      const key = `${change.type} ${index ?? ''}`;
+      if (pending.has(key) || isExpected(message)) return;
+      pending.set(key, change);
     },
     onBatchEnd: report,
     onLost() {
@@ -98,6 +109,38 @@ export function watchKernel(options: WatchOptions): { close(): void } {
       socket.close();
     },
   };
+}
+
+/** Undefined: of another type, of a device without a name, or of a kind that no object of ours has. */
+function readObject(
+  message: Message,
+  nameOf: (index: number) => string | undefined,
+): KernelChange | undefined {
+  switch (message.type) {
+    case RTM.NEWROUTE:
+    case RTM.DELROUTE: {
+      const route = readRoute(message);
+      const object = route === undefined ? undefined : routeObject(route, nameOf);
+      if (object === undefined) return undefined;
+      return { verb: message.type === RTM.NEWROUTE ? 'set' : 'delete', object };
+    }
+    case RTM.NEWNEIGH:
+    case RTM.DELNEIGH: {
+      const entry = readNeighbour(message);
+      const device = nameOf(entry.index);
+      if (device === undefined) return undefined;
+      const isBridge = entry.family === AF.BRIDGE;
+      const object = isBridge ? fdbObject(entry, device) : neighbourObject(entry, device);
+      if (object !== undefined)
+        return { verb: message.type === RTM.NEWNEIGH ? 'set' : 'delete', object };
+      // On its way out a neighbour is told once more, without its state and MAC.
+      const { address } = entry;
+      if (isBridge || entry.permanent || address === undefined) return undefined;
+      return { verb: 'delete', object: { type: 'neighbour', device, address, mac: '' } };
+    }
+    default:
+      return undefined;
+  }
 }
 
 interface Change {

@@ -19,6 +19,8 @@ export interface EntryOptions {
   /** Of the device; 0 where there is none. */
   readonly index: number;
   readonly sequence: number;
+  /** Of a `set`: refused where the key is taken. */
+  readonly exclusive?: boolean | undefined;
 }
 
 export class MessageWriter {
