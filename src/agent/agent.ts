@@ -231,11 +231,13 @@ export class Agent {
   async reload(): Promise<{ readonly revision: number; readonly problems: readonly string[] }> {
     const { store, log } = this.#options;
     const before = store.current;
+    for (const observer of this.#observers) observer.reloading?.();
     await store.reload();
     this.#logProblems();
     if (store.current === before && store.problems.length === 0)
       log.info({ revision: before?.revision }, 'the configuration is unchanged');
     await this.#loop.reconciler.pass('reload');
+    for (const observer of this.#observers) observer.reloaded?.();
     return { revision: store.current?.revision ?? 0, problems: store.problems };
   }
 

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Cluster } from '../../encap/cluster.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import type { ClusterStore } from '../store/store.js';
+import type { ListenAddress } from '../http/listen-address.js';
 import { readClusterKey } from '../probe/key.js';
 import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
@@ -16,6 +17,7 @@ import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, lastGoodFile } from './paths.js';
 import { UnknownNodeError } from './planner.js';
+import { watchAgent } from './watching.js';
 
 export interface RunOptions extends AgentPaths {
   readonly configPath: string;
@@ -26,6 +28,8 @@ export interface RunOptions extends AgentPaths {
   readonly logLevel: pino.LevelWithSilent;
   /** Remove everything from the kernel when the agent ends, instead of leaving it forwarding. */
   readonly flushOnExit: boolean;
+  /** Where metrics and health are told; undefined: nowhere. */
+  readonly metricsListen: ListenAddress | undefined;
 }
 
 /** Resolves when a signal has ended the agent in an orderly way. */
@@ -76,12 +80,16 @@ async function runAlone(
     socket,
     log,
   });
+  const watching = await watchAgent(agent, { listen: options.metricsListen, log });
   await agent.start();
+  watching.started();
   process.on('SIGHUP', () => void agent.reload());
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve);
   });
   log.info({ signal }, 'stopping');
+  watching.stopping();
+  await watching.close();
   await agent.stop();
   if (!options.flushOnExit) return;
   if (readFreeze(freezeFile(options), () => new Date()) === undefined) await flush(options, log);

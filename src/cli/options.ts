@@ -22,7 +22,7 @@ export function outputOption() {
 }
 
 export function configOption() {
-  return new Option('-c, --config <file>', 'the cluster file')
+  return new Option('-c, --config <file>', 'the cluster file, or a directory of several')
     .env('SELVAGE_CONFIG')
     .default(defaultConfigPath);
 }
@@ -98,6 +98,21 @@ export function managementOption() {
     '--allow-management-cut',
     'go on although it would cut the way to this node that you came by',
   ).default(false);
+}
+
+/**
+ * Beside the range 9100–9999, which is handed out in full to exporters; four of its digits are those of
+ * the VXLAN port.
+ */
+const defaultMetricsListen = '127.0.0.1:14789';
+
+export function metricsListenOption() {
+  return new Option(
+    '--metrics-listen <address>',
+    'where /metrics, /healthz and /readyz are served over HTTP, to everybody who reaches it; or off',
+  )
+    .env('SELVAGE_METRICS_LISTEN')
+    .default(defaultMetricsListen);
 }
 
 /** A file that was named is asked about itself; a socket that was named must answer. */

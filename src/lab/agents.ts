@@ -30,6 +30,9 @@ export const realAgent: AgentCommand = ({ node, files, configFile, clusterKeyFil
   files.stateDir,
   '--cluster-key',
   clusterKeyFile,
+  // Nobody scrapes a laboratory, and its nodes share one machine.
+  '--metrics-listen',
+  'off',
 ];
 
 export async function startAgent(

@@ -5,8 +5,10 @@ import type { Meter } from './meter.js';
 export interface MetricSources {
   readonly version: string;
   figures(): AgentFigures;
-  /** Seconds since 1970, and a clock that only goes forward, in milliseconds. */
+  /** Since 1970. */
   nowMs(): number;
+  /** Of a clock that only goes forward. */
+  monotonicMs(): number;
   zoneTraffic?: (() => Promise<readonly ZoneTraffic[]>) | undefined;
 }
 

@@ -4,7 +4,7 @@ import type { Concern } from './concern.js';
 /** Asking it starts a program: scrapes that come together share one answer. */
 const keepMs = 1_000;
 
-export const guardMetrics: Concern = (meter, { figures, nowMs }) => {
+export const guardMetrics: Concern = (meter, { figures, monotonicMs }) => {
   let last:
     | { readonly atMs: number; readonly answer: Promise<Readonly<Record<string, number>>> }
     | undefined;
@@ -15,8 +15,8 @@ export const guardMetrics: Concern = (meter, { figures, nowMs }) => {
       labels: ['reason'],
     },
     async (say) => {
-      const now = nowMs();
-      if (last === undefined || now - last.atMs > keepMs || now < last.atMs)
+      const now = monotonicMs();
+      if (last === undefined || now - last.atMs > keepMs)
         last = { atMs: now, answer: figures().guardDropped() };
       for (const [reason, packets] of Object.entries(await last.answer)) say(packets, { reason });
     },

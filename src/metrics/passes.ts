@@ -11,7 +11,7 @@ const outcomes = ['applied', 'failed'] as const;
 /** A repair takes a millisecond, ten thousand new peers some seconds. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-export const passMetrics: Concern = (meter, { figures, nowMs }) => {
+export const passMetrics: Concern = (meter, { figures, monotonicMs }) => {
   const duration = meter.histogram({
     name: 'selvage_pass_duration_seconds',
     help: 'Time of a pass: read the kernel, plan, compare, write.',
@@ -57,7 +57,7 @@ export const passMetrics: Concern = (meter, { figures, nowMs }) => {
   return {
     storeChanged(version) {
       if (version === 'refused') errors({ kind: 'configuration' });
-      else changedAtMs ??= nowMs();
+      else changedAtMs ??= monotonicMs();
     },
     passed(report, repaired) {
       duration(report.durationMs / 1000);
@@ -73,7 +73,7 @@ export const passMetrics: Concern = (meter, { figures, nowMs }) => {
         errors({ kind: 'kernel' });
       }
       for (const change of repaired) repairs({ object: objectOf(change) });
-      const now = nowMs();
+      const now = monotonicMs();
       // A pass that had begun before knows nothing of it.
       if (changedAtMs === undefined || now - report.durationMs < changedAtMs) return;
       if (report.error !== undefined || report.withheld.length > 0) return;

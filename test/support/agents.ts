@@ -53,6 +53,8 @@ export class AgentFolder {
       folder,
       '--state-dir',
       folder,
+      '--metrics-listen',
+      'off',
     ];
   }
 

@@ -49,6 +49,8 @@ export interface Addon {
   /** One call is one datagram. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number): number;
   closeFd(fd: number): number;
+  /** To a unix socket, never waiting; `@` stands before the name of an abstract one. */
+  unixDatagram(path: string, bytes: Uint8Array): number;
   /**
    * Owns `fd` from now on. `errno` is 0, ENOBUFS (datagrams were dropped, reading goes on) or
    * fatal (reading has stopped).

@@ -1,6 +1,6 @@
 /*
  * The few system calls that Node cannot make: netlink sockets, TUN devices, packet sockets, setns,
- * and one way to be told that any of them has something to read.
+ * datagrams to unix sockets, and one way to be told that any of them has something to read.
  *
  * A descriptor opened here is watched by `watch(fd, how, slab, table, headroom, callback)`. On a
  * wake-up this file reads datagram after datagram into the slab that JavaScript owns, notes
@@ -28,11 +28,13 @@
 #include <node_api.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -287,6 +289,34 @@ static napi_value write_datagram(napi_env env, napi_callback_info info) {
   return result_or_errno(env, written);
 }
 
+/*
+ * unixDatagram(path, bytes): 0 or -errno. To the socket of the name of a file, or of a name without a
+ * file (an abstract one), which is written with '@' before it. Never waits: a full queue is EAGAIN.
+ */
+static napi_value unix_datagram(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  size_t length, size;
+  uint8_t *data;
+  if (!args(env, info, 2, argv) ||
+      napi_get_value_string_utf8(env, argv[0], NULL, 0, &length) != napi_ok ||
+      !typed_bytes(env, argv[1], &data, &size))
+    return throw_text(env, "unixDatagram(path, bytes)");
+  /* Room for the zero that ends the string. */
+  if (length == 0 || length >= sizeof to.sun_path) return number(env, -ENAMETOOLONG);
+  if (napi_get_value_string_utf8(env, argv[0], to.sun_path, sizeof to.sun_path, &length) != napi_ok)
+    return throw_text(env, "unixDatagram(path, bytes)");
+  if (to.sun_path[0] == '@') to.sun_path[0] = 0;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return result_or_errno(env, -1);
+  /* The length counts: an abstract name has no end of its own. */
+  socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  ssize_t sent = sendto(fd, data, size, MSG_NOSIGNAL, (struct sockaddr *)&to, bytes);
+  int saved = errno;
+  close(fd);
+  return number(env, sent < 0 ? -(int64_t)saved : 0);
+}
+
 /* closeFd(fd): of a descriptor that is not watched */
 static napi_value close_fd(napi_env env, napi_callback_info info) {
   napi_value argv[1];
@@ -471,7 +501,7 @@ NAPI_MODULE_INIT() {
       {"deviceName", device_name},       {"setns", set_namespace},
       {"write", write_datagram},         {"closeFd", close_fd},
       {"watch", watch},                  {"unwatch", unwatch},
-      {"keepAlive", keep_alive},
+      {"keepAlive", keep_alive},         {"unixDatagram", unix_datagram},
   };
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
     napi_value function;

@@ -1,8 +1,10 @@
 /** `agent`: the service itself. */
 import { Command, Option } from '@commander-js/extra-typings';
+import type { ListenAddress } from '../../http/listen-address.js';
 import {
   clusterKeyOption,
   configOption,
+  metricsListenOption,
   nodeOption,
   runtimeDirOption,
   socketOption,
@@ -25,6 +27,7 @@ export function agentCommand() {
     .addOption(socketOption())
     .addOption(runtimeDirOption())
     .addOption(stateDirOption())
+    .addOption(metricsListenOption())
     .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
         .choices(logLevels)
@@ -36,9 +39,11 @@ export function agentCommand() {
       `
 Examples:
   selvage agent --config /etc/selvage/cluster.yaml --node rack-1
-  selvage agent --log-level debug | npx pino-pretty`,
+  selvage agent --log-level debug | npx pino-pretty
+  curl http://127.0.0.1:14789/metrics       what --metrics-listen is for`,
     )
     .action(async (options, command) => {
+      const metricsListen = await readListen(options.metricsListen);
       const [{ runAgent }, { requireKernelAccess }] = await Promise.all([
         import('../../agent/run.js'),
         import('../node-kernel.js'),
@@ -55,6 +60,20 @@ Examples:
         stateDir: options.stateDir,
         logLevel: options.logLevel,
         flushOnExit: options.flushOnExit,
+        metricsListen,
       });
     });
+}
+
+async function readListen(text: string): Promise<ListenAddress | undefined> {
+  if (text === 'off') return undefined;
+  const [{ parseListenAddress }, { usageFailure }] = await Promise.all([
+    import('../../http/listen-address.js'),
+    import('../failure.js'),
+  ]);
+  try {
+    return parseListenAddress(text);
+  } catch (error) {
+    throw usageFailure(`--metrics-listen: ${(error as Error).message}, or off`);
+  }
 }
