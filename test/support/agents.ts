@@ -53,14 +53,12 @@ export class AgentFolder {
       folder,
       '--state-dir',
       folder,
-      '--metrics-listen',
-      'off',
     ];
   }
 
   /** The command line of a node's agent. */
   command(node: string): readonly string[] {
-    return [...selvageProgram(), 'agent', ...this.options(node)];
+    return [...selvageProgram(), 'agent', ...this.options(node), '--metrics-listen', 'off'];
   }
 
   start(namespace: Namespace, node: string, ...more: readonly string[]): TestAgent {
