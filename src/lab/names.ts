@@ -7,10 +7,10 @@
 import { join } from 'node:path';
 import { agentSocket } from '../agent/paths.js';
 
-/** The zone's router, a node, the workload behind a node. */
-export type NamespaceKind = 'zone' | 'node' | 'workload';
+/** The zone's router, a node, the workload behind a node, a member of the store. */
+export type NamespaceKind = 'zone' | 'node' | 'workload' | 'store';
 
-const kindLetters = { zone: 'z', node: 'n', workload: 'w' } as const;
+const kindLetters = { zone: 'z', node: 'n', workload: 'w', store: 's' } as const;
 
 /** Where labs keep their manifests, sockets and logs; one folder a lab. */
 export const defaultStateRoot = '/run/selvage-lab';
@@ -42,6 +42,8 @@ export interface LabPaths {
   readonly manifest: string;
   /** The secret that the agents of this lab share, new for each lab. */
   readonly clusterKey: string;
+  /** Data, logs and certificates of the lab's store, where it has one. */
+  readonly store: string;
 }
 
 export function labPaths(lab: string, stateRoot: string = defaultStateRoot): LabPaths {
@@ -50,6 +52,7 @@ export function labPaths(lab: string, stateRoot: string = defaultStateRoot): Lab
     folder,
     manifest: join(folder, 'manifest.json'),
     clusterKey: join(folder, 'cluster.key'),
+    store: join(folder, 'store'),
   };
 }
 

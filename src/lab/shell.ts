@@ -10,6 +10,8 @@ export interface CommandOptions {
   readonly namespace?: string;
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** Besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface CommandResult {
@@ -35,6 +37,7 @@ export function tryCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(program!, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
       timeout: options.timeoutMs ?? 60_000,
       killSignal: 'SIGKILL',
     });
