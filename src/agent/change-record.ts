@@ -2,7 +2,7 @@
  * The last guarded change, on disk, so that it is settled whatever becomes of the process that
  * watches over it.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { TermsHistory } from '../../routes/changeover.js';
 import { DamagedFileError, readChecked, sha256, writeChecked } from './checked-file.js';
 
@@ -96,4 +96,9 @@ export function digestOf(file: string): string {
   } catch {
     return 'absent';
   }
+}
+
+/** Several files make the configuration. */
+export function isDirectory(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }

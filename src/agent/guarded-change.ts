@@ -17,7 +17,7 @@ import type { ChangeReport, ChangeRequest, ProbeSummary } from './change.js';
 import { ChangeRefused } from './change.js';
 import { parseCandidate } from './candidate.js';
 import type { ChangeRecord, ChangeRecordFile, PreviousState } from './change-record.js';
-import { bootId, digestOf } from './change-record.js';
+import { bootId, digestOf, isDirectory } from './change-record.js';
 import { sha256 } from './checked-file.js';
 import { formatLost } from './lost.js';
 import type { PlanReport } from './plan-report.js';
@@ -127,6 +127,11 @@ export class GuardedChange {
       throw new ChangeRefused(
         'conflict',
         `a change is pending already (${this.#pending.request.file}, ${seconds(remainingMs(this.#pending))} left): "selvage confirm" or "selvage rollback" first`,
+      );
+    if (isDirectory(configFile))
+      throw new ChangeRefused(
+        'conflict',
+        `cannot apply ${request.file}: the configuration is the directory ${configFile}, whose files one file cannot take the place of; edit them, which an agent follows by itself ("selvage plan" of an edited copy of the directory says first what would change)`,
       );
     const candidate = this.#parse(request);
     if (this.#ports.keeper === 'agent' && digestOf(configFile) === sha256(request.content))

@@ -5,7 +5,7 @@ import type { GuardedOnce } from '../agent/change-once.js';
 import { askAgent } from './ask-agent.js';
 import { readCluster, requireNode } from './cluster-file.js';
 import { exitCodes } from './exit-codes.js';
-import { readHandedFile } from './handed-file.js';
+import { readOneFile } from './handed-file.js';
 import { withRuntime } from './node-kernel.js';
 import type { Format } from './options.js';
 import { printAnswer, remark } from './output.js';
@@ -56,7 +56,7 @@ async function requestOf(options: GuardedApply): Promise<ChangeRequest> {
   const { file, confirm = 0, allowManagementCut } = options;
   return {
     file,
-    content: await readHandedFile(file),
+    content: await readOneFile(file),
     confirmMs: confirm,
     allowManagementCut,
     allowLoss: options.allowLoss.split(',').filter((name) => name !== ''),

@@ -1,6 +1,7 @@
-/** Reads a cluster file for `validate`: what is wrong with it, and what it describes. */
+/** Reads a cluster file, or a directory of them, for `validate`: what is wrong with it, and what it describes. */
 import type { Problem } from '../config/index.js';
 import { parseClusterFile } from '../config/index.js';
+import { splitFiles } from '../config/file-set.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import { unableFailure } from './failure.js';
 
@@ -22,8 +23,8 @@ export interface ValidateReport {
 
 export interface Validated {
   readonly report: ValidateReport;
-  /** The text of the file, for excerpts. */
-  readonly source: string;
+  /** The texts by file, for excerpts. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 export async function validateFile(file: string): Promise<Validated> {
@@ -34,7 +35,7 @@ export async function validateFile(file: string): Promise<Validated> {
   const result = read.ok ? parseClusterFile({ text: read.bytes, file }) : read;
   const cluster = result.ok ? result.cluster : undefined;
   return {
-    source: read.ok ? new TextDecoder().decode(read.bytes) : '',
+    sources: read.ok ? textsOf(file, read.bytes) : new Map(),
     report: {
       schema: 'selvage.validate/1',
       file,
@@ -53,4 +54,9 @@ export async function validateFile(file: string): Promise<Validated> {
             },
     },
   };
+}
+
+function textsOf(file: string, bytes: Uint8Array): ReadonlyMap<string, string> {
+  const parts = splitFiles(bytes) ?? [{ file, bytes }];
+  return new Map(parts.map((part) => [part.file, new TextDecoder().decode(part.bytes)]));
 }

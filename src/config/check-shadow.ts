@@ -37,7 +37,7 @@ export function checkRuleOrder(
     }
     const covering = coveringRules(conditions, earlier);
     if (covering.length > 0) {
-      const names = covering.map(({ rule }) => `"${rule.name}" (${lineOf(rule)})`);
+      const names = covering.map(({ rule }) => `"${rule.name}" (${lineOf(rule, report)})`);
       report.add({
         code: 'rule-shadowed',
         path: draft.path,
@@ -51,10 +51,8 @@ export function checkRuleOrder(
   }
 }
 
-/** An option of the command line is its own place. */
-function lineOf({ source }: Rule): string {
-  if (source === undefined) return 'built in';
-  return source.file.startsWith('--') ? source.file : `line ${source.line}`;
+function lineOf({ source }: Rule, report: Report): string {
+  return source === undefined ? 'built in' : report.lineAt(source);
 }
 
 /** Without a region two zones are never of the same one, so such a rule says more or less than it seems. */

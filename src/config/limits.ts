@@ -6,6 +6,9 @@ import { modes } from '../../encap/mode.js';
 /** A file larger than this is refused before it is read: 50,000 nodes need about half of it. */
 export const maxFileBytes = 16 * 1024 * 1024;
 
+/** Of one directory: each is looked at whenever one changes. A file a node, for a rack of racks. */
+export const maxDirectoryFiles = 1000;
+
 /** Values that aliases (`*anchor`) may add to those written out; beyond it is an alias bomb. */
 export const maxAliasedValues = 500_000;
 

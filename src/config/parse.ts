@@ -18,9 +18,10 @@ import { checkMtus } from './check-mtu.js';
 import { checkPlan } from './check-plan.js';
 import { checkFeasibility } from './check-rules.js';
 import { checkRuleOrder } from './check-shadow.js';
-import { parseYaml, reportYamlErrors } from './document.js';
 import { type DraftZone, type Drafts, type PlacedPrefix, items } from './draft.js';
-import { defaultClusterName, defaultVni, defaultVxlanPort, maxDepth } from './limits.js';
+import { splitFiles } from './file-set.js';
+import { defaultClusterName, defaultVni, defaultVxlanPort } from './limits.js';
+import { readFiles } from './merge.js';
 import { checkName } from './names.js';
 import { exactUnion } from './pools.js';
 import type { Problem } from './problem.js';
@@ -30,19 +31,16 @@ import { readLinks } from './read-links.js';
 import { readMasquerade } from './read-masquerade.js';
 import { readNodes } from './read-nodes.js';
 import { readRules } from './read-rules.js';
+import { readText, type TextFile } from './read-text.js';
 import { readZones } from './read-zones.js';
 import { References } from './references.js';
-import { Report } from './report.js';
+import type { Report } from './report.js';
 import type { CloudEntry, ProbesEntry } from './schema.js';
 import { fileSchema, registeringFileSchema } from './schema.js';
 import { readEntry } from './shape.js';
-import { decodeText } from './text.js';
-import { Tree } from './tree.js';
 
-export interface ClusterFile {
-  readonly text: Uint8Array | string;
-  /** Name for messages and for the `source` of what is read. */
-  readonly file: string;
+/** One file, or several as `joinFiles` makes one of them. */
+export interface ClusterFile extends TextFile {
   /** Revision of the cluster; default 1. */
   readonly revision?: number;
   /** Default `listed`. */
@@ -68,44 +66,14 @@ export type ParseResult =
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export function parseClusterFile(input: ClusterFile): ParseResult {
-  const { file } = input;
-  const decoded = decodeText(input.text);
-  if (!decoded.ok) {
-    const { code, line, column, value, message, remedy } = decoded;
-    return failed([
-      { code, severity: 'error', file, line, column, path: '', value, message, remedy },
-    ]);
-  }
-  const parsed = parseYaml(decoded.text);
-  if (parsed === 'nested-too-deeply') {
-    const report = new Report(file, topOfFile);
-    report.add({
-      code: 'nested-too-deeply',
-      path: [],
-      message: `lists and mappings are nested more than ${maxDepth} deep`,
-      remedy: 'check for runaway brackets or indentation',
-    });
-    return failed(report.problems());
-  }
-  const tree = new Tree(parsed);
-  const report = new Report(file, tree);
-  const sound = reportYamlErrors(parsed, decoded.text, report);
-  const data = sound ? tree.toData(report) : undefined;
+  const parts = splitFiles(input.text);
+  const { data, report } = parts === undefined ? readText(input) : readFiles(parts, input.file);
   const read = data === undefined ? undefined : readCluster(data, { ...input, report });
   const problems = report.problems();
   return read === undefined || report.hasErrors
-    ? failed(problems)
+    ? { ok: false, problems }
     : { ok: true, ...read, warnings: problems };
 }
-
-function failed(problems: readonly Problem[]): ParseResult {
-  return { ok: false, problems };
-}
-
-const topOfFile = {
-  locate: () => ({ line: 1, column: 1 }),
-  sourceText: () => undefined,
-};
 
 export interface ReadOptions {
   readonly revision?: number;

@@ -9,6 +9,9 @@ export type ProblemCode =
   | 'file-not-readable'
   | 'file-not-regular'
   | 'file-too-large'
+  | 'too-many-files'
+  /** Of a directory: a name that looks as if it were meant, and is not read. */
+  | 'file-name'
   | 'not-utf8'
   | 'not-text'
   /** Not a fault of the file: what reads it did not get to its end. */
@@ -116,9 +119,10 @@ export function formatPath(path: Path): string {
   return text;
 }
 
-/** By place in the file; errors before warnings at the same place. */
+/** By file and the place in it; errors before warnings at the same place. */
 export function compareProblems(a: Problem, b: Problem): number {
   return (
+    (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) ||
     a.line - b.line ||
     a.column - b.column ||
     a.severity.localeCompare(b.severity) ||

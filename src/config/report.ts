@@ -76,6 +76,14 @@ export class Report {
     });
   }
 
+  /** Of a file that is a part of this one. */
+  include(problems: readonly Problem[]): void {
+    for (const problem of problems) {
+      const { file, line, column, code, path } = problem;
+      this.#problems.set(`${file}:${line}:${column}:${code}:${path}`, problem);
+    }
+  }
+
   sourceRef(path: Path): SourceRef {
     return Object.freeze({ file: this.file, ...this.#locator.locate(path) });
   }
@@ -86,8 +94,12 @@ export class Report {
 
   /** `line 12`, for a message about two places. */
   lineOf(path: Path): string {
-    const { file = this.file, line } = this.#locator.locate(path);
-    return isOption(file) ? file : `line ${line}`;
+    return this.lineAt(this.#locator.locate(path));
+  }
+
+  lineAt({ file = this.file, line }: Pick<Place, 'file' | 'line'>): string {
+    if (isOption(file)) return file;
+    return file === this.file ? `line ${line}` : `line ${line} of ${file}`;
   }
 
   get hasErrors(): boolean {

@@ -1,5 +1,5 @@
 /**
- * The cluster file as a source: the last good cluster, and what was wrong with the file since.
+ * The cluster file, or a directory of them, as a source: the last good cluster, and what was wrong with the file since.
  *
  * A bad file never replaces a good one. Reads follow one another, and a read that the file changed
  * under is thrown away and done again, so that a file half written is not taken for a whole one.
@@ -9,7 +9,7 @@ import type { Cluster } from '../../encap/cluster.js';
 import { readClusterBytes } from './load.js';
 import type { Problem } from './problem.js';
 import { type ReadOptions, readClusterFile } from './reader.js';
-import { type FileWatch, type WatchOptions, fileIdentity, watchFile } from './watch.js';
+import { type FileWatch, type WatchOptions, sourceIdentity, watchFile } from './watch.js';
 
 export type ConfigUpdate =
   | { readonly kind: 'changed'; readonly cluster: Cluster; readonly warnings: readonly Problem[] }
@@ -143,9 +143,9 @@ export class ConfigSource {
 
   async #stableBytes(): ReturnType<typeof readClusterBytes> {
     for (let attempt = 1; ; attempt++) {
-      const before = await fileIdentity(this.path);
+      const before = await sourceIdentity(this.path);
       const read = await readClusterBytes(this.path);
-      if (attempt === maxAttempts || before === (await fileIdentity(this.path))) return read;
+      if (attempt === maxAttempts || before === (await sourceIdentity(this.path))) return read;
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Watches a file for every way it gets a new content: written in place, replaced by a rename (most
+ * Watches a file, or a directory of files, for every way it gets a new content: written in place, replaced by a rename (most
  * editors, `mv`), or reached through symbolic links of which one is swapped (Kubernetes turns
  * `..data` to a new directory).
  *
@@ -11,6 +11,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
 import { join, parse, resolve, sep } from 'node:path';
+import { type DirectoryEntries, directoryEntries } from './directory.js';
 
 export interface WatchOptions {
   readonly onChange: () => void;
@@ -60,7 +61,7 @@ class PathWatch implements FileWatch {
 
   async start(): Promise<void> {
     await this.#arm();
-    this.#identity = await fileIdentity(this.#path);
+    this.#identity = await sourceIdentity(this.#path);
   }
 
   close(): void {
@@ -99,7 +100,7 @@ class PathWatch implements FileWatch {
   async #compare(): Promise<void> {
     // First the watches, then the look: a change between the two is seen by one of them.
     await this.#arm();
-    const identity = await fileIdentity(this.#path);
+    const identity = await sourceIdentity(this.#path);
     if (this.#closed || identity === this.#identity) return;
     this.#identity = identity;
     this.#onChange();
@@ -130,8 +131,28 @@ class PathWatch implements FileWatch {
   }
 }
 
-/** What changes whenever the content may have: device, inode, size and times. */
-export async function fileIdentity(path: string): Promise<string> {
+/**
+ * What changes whenever the content may have: device, inode, size and times; of a directory the
+ * names of its cluster files and the same of each.
+ */
+export async function sourceIdentity(path: string): Promise<string> {
+  const entries = await entriesOf(path);
+  if (entries === undefined) return fileIdentity(path);
+  const all = [...entries.files, ...entries.misnamed];
+  const each = await Promise.all(all.map(async (file) => `${file} ${await fileIdentity(file)}`));
+  return ['directory', ...each].join('\n');
+}
+
+/** Undefined: it is no directory. */
+async function entriesOf(path: string): Promise<DirectoryEntries | undefined> {
+  try {
+    return await directoryEntries(path);
+  } catch {
+    return undefined;
+  }
+}
+
+async function fileIdentity(path: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
@@ -142,12 +163,19 @@ export async function fileIdentity(path: string): Promise<string> {
 
 /**
  * The directories whose entries decide what the path leads to: the one of every symbolic link on
- * the way and the one of the file. They are keyed by inode as well, so that one that was replaced
+ * the way, the one of the file, and a directory of files itself. They are keyed by inode as well, so that one that was replaced
  * under its old name is watched anew.
  */
 async function directoriesOf(path: string): Promise<ReadonlyMap<string, string>> {
   const keyed = new Map<string, string>();
-  for (const directory of await directoriesOn(path))
+  const directories = new Set(await directoriesOn(path));
+  const entries = await entriesOf(path);
+  if (entries !== undefined) {
+    directories.add(path);
+    for (const file of entries.files)
+      for (const directory of await directoriesOfLink(file)) directories.add(directory);
+  }
+  for (const directory of directories)
     keyed.set(`${directory} ${await fileInode(directory)}`, directory);
   return keyed;
 }
@@ -159,6 +187,15 @@ async function fileInode(path: string): Promise<string> {
   } catch {
     return 'absent';
   }
+}
+
+/** None but for a symbolic link: all others are in the directory itself. */
+async function directoriesOfLink(file: string): Promise<Iterable<string>> {
+  const isLink = await lstat(file).then(
+    (entry) => entry.isSymbolicLink(),
+    () => false,
+  );
+  return isLink ? directoriesOn(file) : [];
 }
 
 async function directoriesOn(path: string): Promise<ReadonlySet<string>> {

@@ -1,6 +1,7 @@
 /** Takes the bundle: one look at everything, by the same reading that explanations are made from. */
 import { arch, release } from 'node:os';
 import { loadClusterFile } from '../config/index.js';
+import { joinFiles, splitFiles } from '../config/file-set.js';
 import { readClusterBytes } from '../config/load.js';
 import { judgeRulesets } from '../../tunnel/guard/index.js';
 import { foreignRuleLine } from '../agent/foreign-rule-line.js';
@@ -69,7 +70,23 @@ async function recordConfig(file: string): Promise<ConfigRecord> {
   if (!loaded.ok) return { file, text: null, omitted: 'it is not valid' };
   const read = await readClusterBytes(file);
   if (!read.ok) return { file, text: null, omitted: 'it cannot be read' };
-  return { file, text: withoutComments(new TextDecoder().decode(read.bytes)), omitted: null };
+  const parts = splitFiles(read.bytes);
+  const text =
+    parts === undefined
+      ? bareText(read.bytes)
+      : new TextDecoder().decode(
+          joinFiles(
+            parts.map(({ file: part, bytes }) => ({
+              file: part,
+              bytes: new TextEncoder().encode(bareText(bytes)),
+            })),
+          ),
+        );
+  return { file, text, omitted: null };
+}
+
+function bareText(bytes: Uint8Array): string {
+  return withoutComments(new TextDecoder().decode(bytes));
 }
 
 async function recordFilters(reading: NodeReading): Promise<FilterRecord> {

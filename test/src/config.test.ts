@@ -556,7 +556,10 @@ t.test('a path that is not a readable file is answered in words', async (t) => {
   };
   t.equal(await told(join(folder, 'gone.yaml')), 'file-missing: there is no such file');
   mkdirSync(join(folder, 'directory'));
-  t.equal(await told(join(folder, 'directory')), 'file-not-regular: this is a directory');
+  t.equal(
+    await told(join(folder, 'directory')),
+    'file-missing: the directory holds no file whose name ends in ".yaml"',
+  );
   writeFileSync(join(folder, 'file'), '');
   t.match(await told(join(folder, 'file/x')), /^file-missing: a part of the path is a file/);
   execFileSync('mkfifo', [join(folder, 'pipe')]);

@@ -109,7 +109,7 @@ async function applyHere(options: {
     { applyOnce, planOnce },
     { noteApplied },
     { refuseCuts },
-    { readFile },
+    { readHandedFile },
     { sshClient },
     { observeFrom },
     { cloudReadingFile },
@@ -119,7 +119,7 @@ async function applyHere(options: {
     import('../../agent/one-shot.js'),
     import('../../agent/change-once.js'),
     import('../../agent/refuse-cuts.js'),
-    import('node:fs/promises'),
+    import('../handed-file.js'),
     import('../ssh-client.js'),
     import('../../cloud/observe.js'),
     import('../../agent/paths.js'),
@@ -136,7 +136,7 @@ async function applyHere(options: {
     const plan = await planOnce({ node, cluster, kernel, sshClient: sshClient(), observe });
     if (!options.allowManagementCut) refuseCuts(options.config, plan.managementCuts ?? []);
     const report = await applyOnce({ node, cluster, runtime, observe });
-    noteApplied(options, { file: options.config, content: await readFile(options.config) });
+    noteApplied(options, { file: options.config, content: await readHandedFile(options.config) });
     return report;
   });
 }

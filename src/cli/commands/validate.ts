@@ -10,13 +10,18 @@ export function validateCommand() {
       'Checks a cluster file: one error a mistake, with file, line, column, the value, and what ' +
         'would be right. Nothing but the file is read.',
     )
-    .addArgument(new Argument('[file]', 'the cluster file').default(defaultConfigPath))
+    .addArgument(
+      new Argument('[file]', 'the cluster file, or a directory of several').default(
+        defaultConfigPath,
+      ),
+    )
     .addOption(outputOption())
     .addHelpText(
       'after',
       `
 Examples:
   selvage validate cluster.yaml
+  selvage validate cluster.d                the *.yaml of a directory, as one cluster
   selvage validate cluster.yaml -o json | jq '.problems[] | .line'
 
 Exit code 1 means: the file has errors. Warnings alone exit with 0.`,
@@ -29,10 +34,10 @@ Exit code 1 means: the file has errors. Warnings alone exit with 0.`,
           import('../render/validate.js'),
           import('../exit-codes.js'),
         ]);
-      const { report, source } = await validateFile(file);
+      const { report, sources } = await validateFile(file);
       await printAnswer(report, {
         output: options.output,
-        render: (shown, terminal) => renderValidate(shown, { ...terminal, source }),
+        render: (shown, terminal) => renderValidate(shown, { ...terminal, sources }),
       });
       process.exitCode = report.valid ? exitCodes.ok : exitCodes.found;
     });

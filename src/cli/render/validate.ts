@@ -1,17 +1,23 @@
 /** Problems as a compiler prints them: the place, what is wrong, the line with a caret below. */
-import { formatProblem } from '../../config/index.js';
+import { type FormatOptions, formatProblem } from '../../config/index.js';
 import type { Terminal } from '../terminal.js';
 import type { ValidateReport } from '../validate-file.js';
 
 export interface ValidateView extends Terminal {
-  readonly source: string;
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 export function renderValidate(report: ValidateReport, view: ValidateView): string {
   const { paint } = view;
-  const lines = view.source.split(/\r\n|\n/);
+  const lines = new Map(
+    [...view.sources].map(([file, text]) => [file, text.split(/\r\n|\n/)] as const),
+  );
+  const excerptOf = (file: string): FormatOptions => {
+    const source = lines.get(file);
+    return source === undefined ? {} : { source };
+  };
   const shown = report.problems.map((problem) => {
-    const [head = '', ...excerpt] = formatProblem(problem, { source: lines }).split('\n');
+    const [head = '', ...excerpt] = formatProblem(problem, excerptOf(problem.file)).split('\n');
     const word = `${problem.severity}:`;
     const style = problem.severity === 'error' ? paint.red : paint.yellow;
     return [head.replace(word, paint.bold(style(word))), ...excerpt.map(paint.dim)].join('\n');
