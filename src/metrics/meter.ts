@@ -29,9 +29,9 @@ export type Labels = Readonly<Record<string, string>>;
 export type Say = (value: number, labels?: Labels) => void;
 export type LookUp = (say: Say) => void | Promise<void>;
 
-interface Looked {
-  readonly name: string;
-  readonly lookUp: LookUp;
+interface Series {
+  readonly value: number;
+  readonly labels: Labels;
 }
 
 export class Meter {
@@ -51,11 +51,11 @@ export class Meter {
   gauge(text: MetricText, lookUp: LookUp): void {
     const gauge: Gauge = new Gauge({
       ...this.#describe('gauge', text),
-      collect: () =>
-        this.#again(gauge, { name: text.name, lookUp }, (value, labels) => {
-          if (labels === undefined) gauge.set(value);
-          else gauge.set({ ...labels }, value);
-        }),
+      collect: async () => {
+        const series = await this.#lookedUp(text.name, lookUp);
+        clear(gauge, text);
+        for (const { value, labels } of series) gauge.set({ ...labels }, value);
+      },
     });
   }
 
@@ -63,11 +63,11 @@ export class Meter {
   readCounter(text: MetricText, lookUp: LookUp): void {
     const counter: Counter = new Counter({
       ...this.#describe('counter', text),
-      collect: () =>
-        this.#again(counter, { name: text.name, lookUp }, (value, labels) => {
-          if (labels === undefined) counter.inc(value);
-          else counter.inc({ ...labels }, value);
-        }),
+      collect: async () => {
+        const series = await this.#lookedUp(text.name, lookUp);
+        clear(counter, text);
+        for (const { value, labels } of series) counter.inc({ ...labels }, value);
+      },
     });
   }
 
@@ -101,16 +101,21 @@ export class Meter {
     return { name, help, labelNames: [...labels], registers: [this.registry] };
   }
 
-  async #again(metric: Gauge | Counter, { name, lookUp }: Looked, say: Say): Promise<void> {
-    metric.reset();
-    // Without labels a reset leaves a zero, which would be a value that nobody said.
-    metric.remove();
+  /** All of it before any is set: two scrapes at a time must not add up. */
+  async #lookedUp(metric: string, lookUp: LookUp): Promise<readonly Series[]> {
+    const series: Series[] = [];
     try {
-      await lookUp(say);
+      await lookUp((value, labels = {}) => series.push({ value, labels }));
+      return series;
     } catch {
-      metric.reset();
-      metric.remove();
-      this.#failed({ metric: name });
+      this.#failed({ metric });
+      return [];
     }
   }
+}
+
+function clear(metric: Gauge | Counter, { labels = [] }: MetricText): void {
+  metric.reset();
+  // Without labels a reset leaves a zero, which would be a value that nobody said.
+  if (labels.length === 0) metric.remove();
 }
