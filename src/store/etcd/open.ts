@@ -1,21 +1,40 @@
 /** From an address and its credentials to a client of etcd. */
-import type { EngineRequest } from '../registry.js';
+import { readCredentials } from '../access.js';
+import type { Endpoint } from '../address.js';
+import { isLoopback } from '../address.js';
 import type { KeyValue } from '../kv.js';
 import { KeyValueError } from '../kv.js';
-import { isLoopback } from '../address.js';
-import { readCredentials } from '../access.js';
+import type { EngineRequest } from '../registry.js';
+import { EtcdClient } from './client.js';
+import type { EtcdTiming } from './timing.js';
+import { defaultTiming } from './timing.js';
 
-export async function openEtcd(request: EngineRequest): Promise<KeyValue> {
+export interface OpenEtcdOptions {
+  /** Other waits than the usual ones. */
+  readonly timing?: Partial<EtcdTiming>;
+}
+
+export async function openEtcd(
+  request: EngineRequest,
+  options: OpenEtcdOptions = {},
+): Promise<KeyValue> {
   const { address, access } = request;
-  const { tls } = await readCredentials(access);
-  const open = address.endpoints.find((endpoint) => !isLoopback(endpoint));
-  if (tls === undefined && open !== undefined && access.insecure !== true)
-    throw new KeyValueError(
-      'unusable',
-      `cannot use ${open.text} without TLS: whoever is on the way could change the cluster; give the authority of its certificate with --store-ca, or say --store-insecure where nobody else is on the network`,
-    );
-  throw new KeyValueError(
+  const { endpoints } = address;
+  const credentials = await readCredentials(access);
+  const open = endpoints.find((endpoint) => !isLoopback(endpoint));
+  if (credentials.tls === undefined && open !== undefined && access.insecure !== true)
+    throw withoutTls(open);
+  return new EtcdClient({
+    name: `etcd://${endpoints.map((endpoint) => endpoint.text).join(',')}`,
+    endpoints,
+    credentials,
+    timing: { ...defaultTiming, ...options.timing },
+  });
+}
+
+function withoutTls(endpoint: Endpoint): KeyValueError {
+  return new KeyValueError(
     'unusable',
-    `cannot use ${address.text}: this release has no etcd client`,
+    `cannot use ${endpoint.text} without TLS: whoever is on the way could change the cluster; name the authority of its certificate with --store-ca, or say --store-insecure where nobody else is on the network`,
   );
 }

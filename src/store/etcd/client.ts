@@ -1,0 +1,106 @@
+/**
+ * etcd as a `KeyValue`, over gRPC.
+ */
+import type {
+  Entry,
+  KeyValue,
+  Lease,
+  Listing,
+  PutOptions,
+  Watch,
+  WatchHandlers,
+  WriteCondition,
+  WriteResult,
+} from '../kv.js';
+import type { EtcdLease } from './lease.js';
+import { takeLease } from './lease.js';
+import { listPrefix } from './listing.js';
+import type { TxnRequest } from './messages.js';
+import { methods } from './methods.js';
+import type { SessionOptions } from './session.js';
+import { Session } from './session.js';
+import { PrefixWatch } from './watch.js';
+
+export class EtcdClient implements KeyValue {
+  readonly name: string;
+  readonly #session: Session;
+  readonly #watches = new Set<PrefixWatch>();
+  readonly #leases = new Set<EtcdLease>();
+
+  constructor(options: SessionOptions) {
+    this.name = options.name;
+    this.#session = new Session(options);
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const answer = await this.#session.call(
+      (member, options) => member.unary(methods.range, { key: Buffer.from(key) }, options),
+      { action: `read ${key}` },
+    );
+    return answer.entries[0];
+  }
+
+  list(prefix: string): Promise<Listing> {
+    return listPrefix(this.#session, prefix);
+  }
+
+  put(key: string, value: string, options: PutOptions = {}): Promise<WriteResult> {
+    const leaseId = BigInt(options.lease?.id ?? 0);
+    return this.#write(
+      { key, ifRevision: options.ifRevision, write: { kind: 'put', value, leaseId } },
+      { action: `write ${key}`, isOurs: (entry) => entry?.value === value },
+    );
+  }
+
+  delete(key: string, condition: WriteCondition = {}): Promise<WriteResult> {
+    return this.#write(
+      { key, ifRevision: condition.ifRevision, write: { kind: 'delete' } },
+      { action: `delete ${key}`, isOurs: (entry) => entry === undefined },
+    );
+  }
+
+  /**
+   * An attempt whose answer was lost may have been carried out. The next one then finds a conflict,
+   * with itself: what is there is just what was to be written.
+   */
+  async #write(
+    request: TxnRequest,
+    options: { readonly action: string; readonly isOurs: (entry: Entry | undefined) => boolean },
+  ): Promise<WriteResult> {
+    let inDoubt = false;
+    const answer = await this.#session.call(
+      (member, attempt) => member.unary(methods.txn, request, attempt),
+      { action: options.action, onDoubt: () => (inDoubt = true) },
+    );
+    const { succeeded, entry, revision } = answer;
+    if (succeeded) return { kind: 'written', revision };
+    if (inDoubt && options.isOurs(entry))
+      return { kind: 'written', revision: entry?.modRevision ?? revision };
+    return { kind: 'conflict', entry };
+  }
+
+  watch(prefix: string, handlers: WatchHandlers): Watch {
+    const watch = new PrefixWatch(this.#session, { prefix, handlers });
+    this.#watches.add(watch);
+    return {
+      close: () => {
+        this.#watches.delete(watch);
+        watch.close();
+      },
+    };
+  }
+
+  async lease(ttlSeconds: number): Promise<Lease> {
+    const lease = await takeLease(this.#session, ttlSeconds);
+    this.#leases.add(lease);
+    void lease.ended.then(() => this.#leases.delete(lease));
+    return lease;
+  }
+
+  close(): void {
+    for (const watch of this.#watches) watch.close();
+    for (const lease of this.#leases) lease.abandon();
+    this.#watches.clear();
+    this.#session.close();
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Calls to whichever member answers. One is asked until it fails, then the next one, and so on in
+ * rounds with growing pauses until the call's time is up: one that hangs costs one attempt's time,
+ * once. A token that is no longer taken is asked for anew, once a call.
+ */
+import type { Credentials } from '../access.js';
+import type { Endpoint } from '../address.js';
+import { KeyValueError } from '../kv.js';
+import { Member } from './member.js';
+import type { EtcdTiming } from './timing.js';
+import { pauseMs } from './timing.js';
+import { isCallStatus, judge } from './verdict.js';
+
+export interface SessionOptions {
+  /** For people. */
+  readonly name: string;
+  readonly endpoints: readonly Endpoint[];
+  readonly credentials: Credentials;
+  readonly timing: EtcdTiming;
+}
+
+/** For callers within this folder, who know what to do about it. */
+export class Compacted extends Error {}
+export class AnswerTooLarge extends Error {}
+
+export interface CallOptions {
+  /** For messages: `read /selvage/prod/record/a`. */
+  readonly action: string;
+  /** Default: that of `timing`. */
+  readonly callMs?: number;
+  /** Told when an attempt failed in a way that may have had its effect all the same. */
+  readonly onDoubt?: () => void;
+}
+
+export class Session {
+  readonly name: string;
+  readonly timing: EtcdTiming;
+  readonly #members: readonly Member[];
+  readonly #user: string | undefined;
+  #current: number;
+  #closed = false;
+  readonly #closing = new AbortController();
+
+  constructor(options: SessionOptions) {
+    this.name = options.name;
+    this.timing = options.timing;
+    this.#user = options.credentials.login?.user;
+    this.#members = options.endpoints.map((endpoint) => new Member(endpoint, options));
+    // Not all agents of a fleet at the first member.
+    this.#current = Math.floor(Math.random() * this.#members.length);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** The member that answered last, or is to be tried next. */
+  get member(): Member {
+    return this.#members[this.#current]!;
+  }
+
+  get memberCount(): number {
+    return this.#members.length;
+  }
+
+  /** Somebody else is asked from now on; of many calls that failed alike only the first moves on. */
+  leave(member: Member): void {
+    if (this.member === member) this.#current = (this.#current + 1) % this.#members.length;
+  }
+
+  async call<T>(
+    attempt: (member: Member, options: { readonly timeoutMs: number }) => Promise<T>,
+    options: CallOptions,
+  ): Promise<T> {
+    const { action, callMs = this.timing.callMs } = options;
+    const end = performance.now() + callMs;
+    const reasons = new Map<string, string>();
+    let hopeless = 0;
+    let tokens = 0;
+    for (let count = 1; ; count++) {
+      if (this.#closed) throw this.error('unavailable', action, 'the client is closed');
+      const member = this.member;
+      const where = member.endpoint.text;
+      try {
+        const left = end - performance.now();
+        return await attempt(member, {
+          timeoutMs: Math.max(1, Math.min(this.timing.attemptMs, left)),
+        });
+      } catch (error) {
+        if (this.#closed) throw this.error('unavailable', action, 'the client is closed');
+        if (!isCallStatus(error)) throw error;
+        const verdict = judge(error);
+        switch (verdict.kind) {
+          case 'compacted':
+            throw new Compacted();
+          case 'answer-too-large':
+            throw new AnswerTooLarge();
+          case 'authentication-off':
+            throw this.error('unusable', action, `${where}: ${error.details}`);
+          case 'failed':
+            throw this.error(verdict.failure, action, `${where}: ${verdict.why}`);
+          case 'token':
+            member.forgetToken();
+            // Once for this token, once more for one that came while it was asked for.
+            if (!member.hasLogin || ++tokens > 2)
+              throw this.error('denied', action, `${where}: ${verdict.why}`);
+            continue;
+          case 'elsewhere':
+            options.onDoubt?.();
+            reasons.set(where, verdict.why);
+            this.leave(member);
+            hopeless = verdict.hopeless ? hopeless + 1 : 0;
+        }
+      }
+      const why = [...reasons].map(([place, reason]) => `${place}: ${reason}`).join('; ');
+      if (hopeless >= this.#members.length) throw this.error('denied', action, why);
+      const round = Math.floor(count / this.#members.length);
+      const pause = count % this.#members.length === 0 ? pauseMs(round - 1, this.timing) : 0;
+      if (performance.now() + pause >= end)
+        throw this.error('unavailable', action, `${why}; is etcd running there, with a majority?`);
+      if (pause > 0) await this.sleep(pause);
+    }
+  }
+
+  /** Ends early when the client is closed. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { signal } = this.#closing;
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done);
+      if (signal.aborted) done();
+    });
+  }
+
+  error(failure: KeyValueError['failure'], action: string, why: string): KeyValueError {
+    const who = failure === 'denied' && this.#user !== undefined ? ` as user ${this.#user}` : '';
+    return new KeyValueError(failure, `cannot ${action} in ${this.name}${who}: ${why}`);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closing.abort();
+    for (const member of this.#members) member.close();
+  }
+}
