@@ -15,12 +15,28 @@ import { Fights } from '../../routes/fight.js';
 import type { Clock } from '../../routes/reconciler.js';
 import { systemClock } from '../../routes/reconciler.js';
 import { withoutTunnels } from '../../routes/shut.js';
-import type { Guard, GuardApplyOptions, GuardSpec } from '../../tunnel/guard/guard.js';
+import type {
+  Guard,
+  GuardApplyOptions,
+  GuardDelta,
+  GuardSpec,
+  GuardStep,
+} from '../../tunnel/guard/guard.js';
+import type { GuardShare } from '../../tunnel/guard/tally.js';
+import { GuardTally } from '../../tunnel/guard/tally.js';
 
 export interface GuardKeeperOptions {
   readonly guard: Guard;
   readonly log: Pick<Logger, 'warn' | 'info'>;
   readonly clock?: Clock;
+}
+
+/** From a spec to the next, where only a few peers differ: what they brought, and what they bring. */
+export interface PeerStep {
+  readonly from: GuardSpec;
+  readonly to: GuardSpec;
+  readonly gone: GuardShare;
+  readonly come: GuardShare;
 }
 
 /** Without news of them, the rules are compared with the kernel's this often at most. */
@@ -32,6 +48,14 @@ const verifyMs = 5_000;
 const fightOptions = { writesMax: 20, windowMs: 60_000, quietMs: 10_000 };
 const key = 'guard';
 const wish = 'absent';
+const none = { gone: [], come: [] };
+const noDelta: GuardDelta = {
+  pairs: none,
+  outers: none,
+  nodes: none,
+  native: none,
+  nativeTo: none,
+};
 
 export class GuardKeeper {
   readonly guard: Guard;
@@ -47,6 +71,10 @@ export class GuardKeeper {
   #touched = true;
   /** The guard was changed before the routes and still lets out what the old ones lead out. */
   #nativeKept = false;
+  /** Of the spec in force, for `step`. */
+  #tally: { readonly of: GuardSpec; readonly tally: GuardTally } | undefined;
+  /** What the step under way has left for afterwards. */
+  #leaving: GuardDelta | undefined;
   #shut = false;
   /** What was found changed when the fight began. */
   #difference: string | undefined;
@@ -117,6 +145,58 @@ export class GuardKeeper {
     // Without news of a change a look is only for safety, and never in the way of a repair.
     if (!this.#held() && this.#clock.now() - this.#verifiedMs >= verifyMs)
       await this.#ensure(spec, { keepNative: false });
+  }
+
+  /**
+   * As `prepare`, where only a few peers differ from the spec before. False: that one is not known
+   * to be in force, or it cannot be done so; then the whole has to be looked at.
+   */
+  async step({ from, to, gone, come }: PeerStep): Promise<boolean> {
+    if (this.guard.step === undefined || this.#guarded !== from || this.#touched) return false;
+    if (this.#nativeKept || this.#shut || this.#held()) return false;
+    const tally = this.#tally?.of === from ? this.#tally.tally : new GuardTally(from);
+    // Void until all is done.
+    this.#tally = undefined;
+    this.#leaving = undefined;
+    const delta = tally.exchange({ gone, come });
+    // Packets follow the old routes until they have been replaced.
+    const kept = { ...delta, nativeTo: { gone: [], come: delta.nativeTo.come } };
+    if (!(await this.#take({ from, to, delta: kept }))) return false;
+    this.#tally = { of: to, tally };
+    if (delta.nativeTo.gone.length > 0) {
+      this.#nativeKept = true;
+      this.#leaving = { ...noDelta, nativeTo: { gone: delta.nativeTo.gone, come: [] } };
+    }
+    return true;
+  }
+
+  /** After the kernel's objects were written. */
+  async settleStep(to: GuardSpec): Promise<boolean> {
+    const delta = this.#leaving;
+    this.#leaving = undefined;
+    if (delta === undefined) return true;
+    if (!(await this.#take({ from: to, to, delta }))) return false;
+    this.#nativeKept = false;
+    return true;
+  }
+
+  /** Counts what the spec in force is made of, which the first `step` would have to wait for. */
+  prepareSteps(): void {
+    const of = this.#guarded;
+    if (of !== undefined && this.guard.step !== undefined && this.#tally?.of !== of)
+      this.#tally = { of, tally: new GuardTally(of) };
+  }
+
+  async #take(step: GuardStep): Promise<boolean> {
+    let done = false;
+    try {
+      done = (await this.guard.step?.(step)) === true;
+    } finally {
+      if (done) this.#guarded = step.to;
+      // What is in force is not known for sure: the next look tells.
+      else this.#touched = true;
+    }
+    return done;
   }
 
   async #ensure(spec: GuardSpec, { keepNative }: Required<GuardApplyOptions>): Promise<void> {

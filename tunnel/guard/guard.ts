@@ -55,6 +55,29 @@ export interface GuardApplyOptions {
   readonly keepNative?: boolean;
 }
 
+/** What goes and what comes. */
+export interface Exchange<T> {
+  readonly gone: readonly T[];
+  readonly come: readonly T[];
+}
+
+/** What differs between two specs, in terms of their facts (facts.ts). */
+export interface GuardDelta {
+  readonly pairs: Exchange<{ readonly outer: Address; readonly inner: Prefix }>;
+  readonly outers: Exchange<Address>;
+  readonly nodes: Exchange<Address>;
+  readonly native: Exchange<Prefix>;
+  readonly nativeTo: Exchange<Prefix>;
+}
+
+/** From a spec to the next, where only a few peers differ. */
+export interface GuardStep {
+  readonly from: GuardSpec;
+  readonly to: GuardSpec;
+  /** All that differs between them. */
+  readonly delta: GuardDelta;
+}
+
 export interface Guard {
   readonly backend: 'nftables' | 'iptables' | 'memory';
   /** Makes the kernel's rules exactly these, atomically; the old ones hold until then. */
@@ -64,8 +87,14 @@ export interface Guard {
     spec: GuardSpec,
   ): Promise<{ readonly ok: boolean; readonly difference: string | undefined }>;
   /**
-   * Calls back after somebody (we included) changed the rules: at once where the kernel announces
-   * that, else at the next of regular looks.
+   * As `apply`, for few differences, at a cost that does not depend on how many peers there are. False:
+   * `from` is not known to be what the kernel holds, nothing was changed, and `apply` is to be used.
+   * Absent where the packet filter has no means for it.
+   */
+  step?(step: GuardStep): Promise<boolean>;
+  /**
+   * Calls back after somebody changed the rules: at once where the kernel announces that, else at
+   * the next of regular looks. Our own changes may be told as well, but for those of `step`.
    */
   watch(listener: () => void): { close(): void };
   /** Packets dropped so far, by reason. */

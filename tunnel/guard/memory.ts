@@ -3,7 +3,8 @@
  * applied, and can be made to fail or to drift as a kernel would.
  */
 import { maximal } from './facts.js';
-import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
+import type { Guard, GuardApplyOptions, GuardSpec, GuardStep } from './guard.js';
+import { setExchanges } from './nft-elements.js';
 
 export class MemoryGuard implements Guard {
   readonly backend = 'memory';
@@ -53,6 +54,16 @@ export class MemoryGuard implements Guard {
     return Promise.resolve();
   }
 
+  step({ from, to, delta }: GuardStep): Promise<boolean> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) return Promise.reject(failure);
+    if (this.#drift !== undefined || !sameSpec(this.#held, from)) return Promise.resolve(false);
+    if (setExchanges(delta).length > 0) this.#writes++;
+    this.#held = to;
+    return Promise.resolve(true);
+  }
+
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
     const difference =
       this.#drift ?? (sameSpec(this.#held, spec) ? undefined : 'another spec is in force');
@@ -73,5 +84,5 @@ export class MemoryGuard implements Guard {
 
 /** By value: a spec is plain data whose addresses and prefixes carry their text. */
 function sameSpec(a: GuardSpec | undefined, b: GuardSpec): boolean {
-  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+  return a === b || (a !== undefined && JSON.stringify(a) === JSON.stringify(b));
 }

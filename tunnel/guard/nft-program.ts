@@ -23,7 +23,7 @@
 import { createHash } from 'node:crypto';
 import { type Address, type Family, addressToBigInt } from '../../encap/address.js';
 import { type Prefix, firstAddress, lastAddress } from '../../encap/prefix.js';
-import { type GuardFacts, ofFamily } from './facts.js';
+import { type GuardFacts, type Pair, ofFamily } from './facts.js';
 import { type DropReason, dropReasonNames, metadataAddresses } from './names.js';
 
 export interface NftSet {
@@ -106,7 +106,7 @@ function sets(facts: GuardFacts): ReadonlyMap<string, NftSet> {
         elements: new Set(
           facts.pairs
             .filter((pair) => pair.outer.family === outer && pair.inner.family === inner)
-            .map((pair) => `${pair.outer.text} . ${integerRange(pair.inner)}`),
+            .map(pairElement),
         ),
       });
     }
@@ -120,12 +120,12 @@ function sets(facts: GuardFacts): ReadonlyMap<string, NftSet> {
     result.set(`native${outer}`, {
       declaration: `type ipv${outer}_addr; flags interval;`,
       shape: `ipv${outer}_addr interval`,
-      elements: new Set(ofFamily(facts.native, outer).map(prefixText)),
+      elements: new Set(ofFamily(facts.native, outer).map(prefixElement)),
     });
     result.set(`${nativeToSet}${outer}`, {
       declaration: `type ipv${outer}_addr; flags interval;`,
       shape: `ipv${outer}_addr interval`,
-      elements: new Set(ofFamily(facts.nativeTo, outer).map(prefixText)),
+      elements: new Set(ofFamily(facts.nativeTo, outer).map(prefixElement)),
     });
   }
   return result;
@@ -280,7 +280,7 @@ function fromNicRules(facts: GuardFacts): readonly string[] {
 
 function fromWorkloadRules(facts: GuardFacts): readonly string[] {
   return ([4, 6] as const).flatMap((family) => {
-    const own = ofFamily(facts.own, family).map(prefixText).join(', ');
+    const own = ofFamily(facts.own, family).map(prefixElement).join(', ');
     const foreign = own === '' ? '' : `${keyword[family]} saddr != { ${own} } `;
     return inPrefixes(family, ofFamily(facts.pools, family)).map(
       (pool) => `${pool} ${foreign}${drop('workload_source')}`,
@@ -296,8 +296,8 @@ function egressRules(facts: GuardFacts): readonly string[] {
   return [
     `oifname { ${quoted(notUnderlay(facts))} } accept`,
     ...([4, 6] as const).flatMap((family) => {
-      const pools = ofFamily(facts.pools, family).map(prefixText).join(', ');
-      const own = ofFamily(facts.own, family).map(prefixText).join(', ');
+      const pools = ofFamily(facts.pools, family).map(prefixElement).join(', ');
+      const own = ofFamily(facts.own, family).map(prefixElement).join(', ');
       if (pools === '') return [];
       const daddr = `${keyword[family]} daddr`;
       const foreign = own === '' ? '' : `${daddr} != { ${own} } `;
@@ -315,8 +315,8 @@ function egressRules(facts: GuardFacts): readonly string[] {
 function masqueradeRules(facts: GuardFacts): readonly string[] {
   return ([4, 6] as const).flatMap((family) => {
     const { sources = [], keep = [] } = facts.masquerade ?? {};
-    const from = ofFamily(sources, family).map(prefixText).join(', ');
-    const inside = ofFamily(keep, family).map(prefixText).join(', ');
+    const from = ofFamily(sources, family).map(prefixElement).join(', ');
+    const inside = ofFamily(keep, family).map(prefixElement).join(', ');
     if (from === '') return [];
     const word = keyword[family];
     return [
@@ -332,7 +332,7 @@ function notUnderlay(facts: GuardFacts): readonly string[] {
 /** A match on the source, or nothing when there are no prefixes. */
 function inPrefixes(family: Family, prefixes: readonly Prefix[]): readonly string[] {
   if (prefixes.length === 0) return [];
-  return [`${keyword[family]} saddr { ${prefixes.map(prefixText).join(', ')} }`];
+  return [`${keyword[family]} saddr { ${prefixes.map(prefixElement).join(', ')} }`];
 }
 
 function onDevices(names: readonly string[], verdict: string): readonly string[] {
@@ -361,6 +361,11 @@ function innerSource(encapsulation: 'vxlan' | 'ipip', inner: Family): string {
   return `@th,${innerStart[encapsulation] + sourceOffset[inner]},${sourceBits[inner]}`;
 }
 
+/** An outer source and the inner ones that belong to it, as nft lists them. */
+export function pairElement({ outer, inner }: Pair): string {
+  return `${outer.text} . ${integerRange(inner)}`;
+}
+
 function integerRange(prefix: Prefix): string {
   const first = `0x${addressToBigInt(firstAddress(prefix)).toString(16)}`;
   const last = `0x${addressToBigInt(lastAddress(prefix)).toString(16)}`;
@@ -368,7 +373,7 @@ function integerRange(prefix: Prefix): string {
 }
 
 /** As nft lists it: a host without its length. */
-function prefixText(prefix: Prefix): string {
+export function prefixElement(prefix: Prefix): string {
   return prefix.length === (prefix.family === 4 ? 32 : 128)
     ? firstAddress(prefix).text
     : prefix.text;

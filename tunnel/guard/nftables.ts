@@ -10,8 +10,9 @@ import { rulesetGeneration, tableCounters } from './nft-query.js';
 import { watchGuardTable } from './nft-watch.js';
 import { type ToolRun, firstLines, requireTool, runTool } from './command.js';
 import { type GuardFacts, guardFacts, prefixFrom, withNativeTo } from './facts.js';
-import type { Guard, GuardApplyOptions, GuardSpec } from './guard.js';
+import type { Guard, GuardApplyOptions, GuardSpec, GuardStep } from './guard.js';
 import { guardTable, noMasquerade } from './names.js';
+import { exchangeElements, exchangedElementsMax, setExchanges } from './nft-elements.js';
 import { type NftListing, editedRule, parseListing } from './nft-listing.js';
 import { type NftProgram, markOf, nftProgram, otherName, nativeToSet } from './nft-program.js';
 import { programAsNamed, programToApply } from './nft-renewal.js';
@@ -52,6 +53,8 @@ export class NftablesGuard implements Guard {
   #known: { readonly listing: NftListing | undefined } | undefined;
   /** Found to be in the kernel when the ruleset had this generation. */
   #verified: { readonly spec: GuardSpec; readonly generation: number } | undefined;
+  /** Generations that `step` has made. */
+  readonly #stepped = new Set<number>();
   /** Bodies of our rules as we wrote them, by comment: an edit that keeps the comment shows. */
   readonly #bodies = new Map<string, string>();
   readonly #log: (line: string) => void;
@@ -83,29 +86,42 @@ export class NftablesGuard implements Guard {
   }
 
   watch(listener: () => void): { close(): void } {
-    return watchGuardTable(this.#netns, listener);
+    const isKnown = (generation: number): boolean => this.#stepped.has(generation);
+    return watchGuardTable({ netns: this.#netns, listener, isKnown });
   }
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
+    return this.#inTurn(() => this.#look(spec));
+  }
+
+  step({ from, to, delta }: GuardStep): Promise<boolean> {
     return this.#inTurn(async () => {
-      const generation = await rulesetGeneration(this.#netns);
-      const { spec: seen, generation: then } = this.#verified ?? {};
-      if (generation !== undefined && seen === spec && then === generation)
-        return { ok: true, difference: undefined };
-      this.#verified = undefined;
-      const listing = await this.#list();
-      const program = programAsNamed(await this.#facts(spec), listing);
-      const found = [...differences(program, listing)];
-      const seal = this.#sealOf(program)?.seal;
-      if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
-        found.push('its rules are not sealed');
-      this.#known = { listing };
-      // Numbered before the listing: what was written during it has another number.
-      if (found.length === 0 && generation !== undefined) this.#verified = { spec, generation };
-      return {
-        ok: found.length === 0,
-        difference: found.length === 0 ? undefined : found.join('; '),
-      };
+      if (this.#verified?.spec !== from && !(await this.#look(from)).ok) return false;
+      const listing = this.#known?.listing;
+      if (this.#verified === undefined || listing === undefined) return false;
+      const { generation } = this.#verified;
+      const exchanges = setExchanges(delta).map(({ set, ...exchange }) => ({
+        ...exchange,
+        set: listing.sets.has(set) ? set : otherName(set),
+      }));
+      const count = exchanges.reduce((sum, { gone, come }) => sum + gone.length + come.length, 0);
+      if (count > exchangedElementsMax) return false;
+      if (count > 0) {
+        // Before the kernel announces it.
+        const next = nextGeneration(generation);
+        this.#stepped.add(next);
+        const done = await exchangeElements(exchanges, { netns: this.#netns, generation });
+        if (!done) this.#stepped.delete(next);
+        if (!done) return false;
+        for (const old of this.#stepped) if (this.#stepped.size > 64) this.#stepped.delete(old);
+        for (const { set, gone, come } of exchanges) {
+          const elements = listing.sets.get(set)?.elements as Set<string>;
+          for (const { text } of gone) elements.delete(text);
+          for (const { text } of come) elements.add(text);
+        }
+        this.#verified = { spec: to, generation: next };
+      } else this.#verified = { spec: to, generation };
+      return true;
     });
   }
 
@@ -125,6 +141,27 @@ export class NftablesGuard implements Guard {
       });
       this.#known = { listing: undefined };
     });
+  }
+
+  async #look(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
+    const generation = await rulesetGeneration(this.#netns);
+    const { spec: seen, generation: then } = this.#verified ?? {};
+    if (generation !== undefined && seen === spec && then === generation)
+      return { ok: true, difference: undefined };
+    this.#verified = undefined;
+    const listing = await this.#list();
+    const program = programAsNamed(await this.#facts(spec), listing);
+    const found = [...differences(program, listing)];
+    const seal = this.#sealOf(program)?.seal;
+    if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
+      found.push('its rules are not sealed');
+    this.#known = { listing };
+    // Numbered before the listing: what was written during it has another number.
+    if (found.length === 0 && generation !== undefined) this.#verified = { spec, generation };
+    return {
+      ok: found.length === 0,
+      difference: found.length === 0 ? undefined : found.join('; '),
+    };
   }
 
   /** The kernel holds the spec afterwards; what was known of it is void when that fails. */
@@ -225,6 +262,11 @@ export class NftablesGuard implements Guard {
     this.#turn = next.catch(() => undefined);
     return next;
   }
+}
+
+/** The kernel never uses 0. */
+function nextGeneration(generation: number): number {
+  return (generation + 1) >>> 0 || 1;
 }
 
 function hasEdits(listing: NftListing | undefined): boolean {

@@ -132,8 +132,26 @@ export const AF = { UNSPEC: 0, INET: 2, BRIDGE: 7, INET6: 10 } as const;
 
 /** linux/netfilter/nfnetlink.h: the group of nftables' changes, its subsystem, sizeof(nfgenmsg). */
 export const NFNL = { GROUP_NFTABLES: 7, SUBSYS_NFTABLES: 10, NFGENMSG_BYTES: 4 } as const;
+/** linux/netfilter/nfnetlink.h: the edges of a transaction, and the generation that it is meant for. */
+export const NFNL_MSG = { BATCH_BEGIN: 16, BATCH_END: 17 } as const;
+export const NFNL_BATCH_GENID = 1;
+/** linux/netfilter.h */
+export const NFPROTO_INET = 1;
+/** linux/netfilter/nf_tables.h: elements of sets. */
+export const NFTA_SET_ELEM_LIST = { TABLE: 1, SET: 2, ELEMENTS: 3 } as const;
+export const NFTA_LIST_ELEM = 1;
+export const NFTA_SET_ELEM = { KEY: 1, FLAGS: 3, KEY_END: 10 } as const;
+export const NFTA_DATA_VALUE = 1;
+export const NFT_SET_ELEM_INTERVAL_END = 1;
 /** linux/netfilter/nf_tables.h: what is asked for. */
-export const NFT_MSG = { GETTABLE: 1, GETGEN: 16, GETOBJ: 19 } as const;
+export const NFT_MSG = {
+  GETTABLE: 1,
+  NEWSETELEM: 12,
+  DELSETELEM: 14,
+  NEWGEN: 15,
+  GETGEN: 16,
+  GETOBJ: 19,
+} as const;
 /** Attributes of the answers, by the message that they are in. */
 export const NFTA_GEN_ID = 1;
 export const NFTA_OBJ = { TABLE: 1, NAME: 2, TYPE: 3, DATA: 4 } as const;
