@@ -28,6 +28,7 @@ const retryMs = 10_000;
 const connectionsMax = 16;
 const headBytesMax = 8 * 1024;
 const requestTimeoutMs = 5_000;
+const checkMs = 1_000;
 /** A connection on which nothing moves, also while an answer is sent. */
 const silenceMs = 15_000;
 
@@ -66,7 +67,7 @@ export class Listener {
         headersTimeout: requestTimeoutMs,
         requestTimeout: requestTimeoutMs,
         keepAliveTimeout: requestTimeoutMs,
-        connectionsCheckingInterval: requestTimeoutMs,
+        connectionsCheckingInterval: checkMs,
       },
       (request, response) => void this.#answer(request, response),
     );

@@ -74,6 +74,9 @@ t.test('the units have two capabilities, survive an agent, and reload', (t) => {
   t.match(agent, /^ExecStart=\/usr\/bin\/selvage agent --config \/etc\/selvage\/cluster.yaml /m);
   t.match(agent, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
   t.match(agent, /^KillMode=process$/m, 'a plane that the agent started outlives it');
+  // Only its own process speaks for it, and it is started anew when it is stuck.
+  t.match(agent, /^Type=notify\nNotifyAccess=main$/m);
+  t.match(agent, /^WatchdogSec=90s$/m);
   t.notMatch(agent, /^ProtectKernelTunables=yes/m, 'the agent writes below /proc/sys/net');
   t.end();
 });

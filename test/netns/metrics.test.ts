@@ -6,7 +6,7 @@
  *     192.0.2.1/24  eth0 ──────────────── eth0  192.0.2.2/24
  */
 import t from 'tap';
-import { AgentFolder, eventually } from '../support/agents.js';
+import { AgentFolder } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
 import type { Namespace } from '../support/netns.js';
 import { createNamespace, vethPair } from '../support/netns.js';
