@@ -6,6 +6,7 @@ import type { KeyValue } from '../kv.js';
 import { KeyValueError } from '../kv.js';
 import type { EngineRequest } from '../registry.js';
 import { EtcdClient } from './client.js';
+import type { SessionOptions } from './session.js';
 import type { EtcdTiming } from './timing.js';
 import { defaultTiming } from './timing.js';
 
@@ -18,18 +19,26 @@ export async function openEtcd(
   request: EngineRequest,
   options: OpenEtcdOptions = {},
 ): Promise<KeyValue> {
+  return new EtcdClient(await sessionOptions(request, options));
+}
+
+/** What any client of this etcd begins with. */
+export async function sessionOptions(
+  request: EngineRequest,
+  options: OpenEtcdOptions = {},
+): Promise<SessionOptions> {
   const { address, access } = request;
   const { endpoints } = address;
   const credentials = await readCredentials(access);
   const open = endpoints.find((endpoint) => !isLoopback(endpoint));
   if (credentials.tls === undefined && open !== undefined && access.insecure !== true)
     throw withoutTls(open);
-  return new EtcdClient({
+  return {
     name: `etcd://${endpoints.map((endpoint) => endpoint.text).join(',')}`,
     endpoints,
     credentials,
     timing: { ...defaultTiming, ...options.timing },
-  });
+  };
 }
 
 function withoutTls(endpoint: Endpoint): KeyValueError {
