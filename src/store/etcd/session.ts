@@ -39,7 +39,9 @@ export class Session {
   readonly #user: string | undefined;
   #current: number;
   #closed = false;
-  readonly #closing = new AbortController();
+  /** Those who sleep until time has passed or the store answers again. */
+  readonly #waiting = new Set<() => void>();
+  readonly #sleeping = new Set<() => void>();
 
   constructor(options: SessionOptions) {
     this.name = options.name;
@@ -83,9 +85,10 @@ export class Session {
       const where = member.endpoint.text;
       try {
         const left = end - performance.now();
-        return await attempt(member, {
-          timeoutMs: Math.max(1, Math.min(this.timing.attemptMs, left)),
-        });
+        const timeoutMs = Math.max(1, Math.min(this.timing.attemptMs, left));
+        const answer = await attempt(member, { timeoutMs });
+        this.answered();
+        return answer;
       } catch (error) {
         if (this.#closed) throw this.error('unavailable', action, 'the client is closed');
         if (!isCallStatus(error)) throw error;
@@ -118,23 +121,23 @@ export class Session {
       const pause = count % this.#members.length === 0 ? pauseMs(round - 1, this.timing) : 0;
       if (performance.now() + pause >= end)
         throw this.error('unavailable', action, `${why}; is etcd running there, with a majority?`);
-      if (pause > 0) await this.sleep(pause);
+      if (pause > 0) await this.pause(pause);
     }
   }
 
   /** Ends early when the client is closed. */
   sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const { signal } = this.#closing;
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done);
-      if (signal.aborted) done();
-    });
+    return sleepAmong(this.#sleeping, this.#closed ? 0 : ms);
+  }
+
+  /** As `sleep`, and ends early when somebody else has had an answer. */
+  pause(ms: number): Promise<void> {
+    return sleepAmong(this.#waiting, this.#closed ? 0 : ms);
+  }
+
+  /** A member has answered: whoever waits for that tries again. */
+  answered(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   error(failure: KeyValueError['failure'], action: string, why: string): KeyValueError {
@@ -145,7 +148,25 @@ export class Session {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closing.abort();
+    for (const wake of [...this.#sleeping, ...this.#waiting]) wake();
     for (const member of this.#members) member.close();
   }
+}
+
+function sleepAmong(sleepers: Set<() => void>, ms: number): Promise<void> {
+  const began = performance.now();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      sleepers.delete(wake);
+      resolve();
+    };
+    // An eighth has to pass all the same, else two of them could keep each other awake.
+    const wake = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(done, began + ms / 8 - performance.now());
+    };
+    let timer = setTimeout(done, ms);
+    sleepers.add(wake);
+  });
 }

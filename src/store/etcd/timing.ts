@@ -21,7 +21,7 @@ export const defaultTiming: EtcdTiming = {
   attemptMs: 2_000,
   callMs: 10_000,
   firstPauseMs: 50,
-  longestPauseMs: 3_000,
+  longestPauseMs: 1_500,
   keepaliveMs: 10_000,
   keepaliveTimeoutMs: 3_000,
   silenceMs: 60_000,

@@ -106,6 +106,8 @@ function plainWords(details: string): string {
   if (refused) return 'nobody listens there';
   if (text.includes('wrong version number')) return 'it does not speak TLS';
   if (/ECONNRESET|Connection dropped|socket hang up|GOAWAY|RST_STREAM|read ECONN/.test(text))
-    return 'it closed the connection (does it want TLS, or a certificate?)';
+    return details.includes('No connection established')
+      ? 'it closes the connection; does it want TLS, or a certificate?'
+      : 'the connection broke';
   return text === '' ? 'the connection broke' : text;
 }

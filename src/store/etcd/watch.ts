@@ -41,6 +41,8 @@ export class PrefixWatch {
   /** Of the last event that was told, or of the listing. */
   #revision: number | undefined;
   #state: 'new' | 'synced' | 'broken' = 'new';
+  /** That was told last, while it lasts. */
+  #problem: string | undefined;
   #stream: Stream | undefined;
   #closed = false;
   /** Streams that ended without having begun, one after the other. */
@@ -74,7 +76,7 @@ export class PrefixWatch {
       if (ending.kind === 'again' && this.#failures === 1) continue;
       this.#tellBroken(ending.problem);
       const rounds = Math.floor(this.#failures / this.#session.memberCount);
-      await this.#session.sleep(pauseMs(rounds, this.#session.timing));
+      await this.#session.pause(pauseMs(rounds, this.#session.timing));
     }
   }
 
@@ -130,6 +132,7 @@ export class PrefixWatch {
       };
       const created = async (revision: number): Promise<void> => {
         this.#failures = 0;
+        this.#session.answered();
         if (revision < began && (await this.#isRestored(began))) return end({ kind: 'relist' });
         syncedFrom = revision;
         if (this.#state !== 'broken' || revision <= began) this.#tellSynced();
@@ -233,11 +236,14 @@ export class PrefixWatch {
   #tellSynced(): void {
     if (this.#state === 'synced' || this.#isOver) return;
     this.#state = 'synced';
+    this.#problem = undefined;
     tell(() => this.#handlers.onState?.({ kind: 'synced' }));
   }
 
   #tellBroken(problem: string): void {
+    if (this.#problem === problem) return;
     this.#state = 'broken';
+    this.#problem = problem;
     tell(() => this.#handlers.onState?.({ kind: 'broken', problem }));
   }
 }
