@@ -1,0 +1,277 @@
+/**
+ * A node joins: its place in the cluster is found, it gets blocks, and its record is written. Every
+ * step can be done again, so a join that ended in the middle is healed by the next one of the same
+ * name: that one finds the blocks that the node has already.
+ *
+ * Blocks come before the record. A crash in between leaves blocks that no record claims, which
+ * `ipam check` names; the other way round peers would send to prefixes that may be somebody else's.
+ */
+import type { Address } from '../../encap/address.js';
+import { comparePrefixes, prefixesOverlap } from '../../encap/prefix.js';
+import type { InterfaceAddress, Prefix } from '../../encap/prefix.js';
+import type { FleetKeys } from '../store/fleet/keys.js';
+import type { KeyValue } from '../store/kv.js';
+import type { Allocation } from './allocate.js';
+import { allocateBlocks, giveBack, inPools } from './allocate.js';
+import { FleetError } from './fleet-error.js';
+import type { Machine } from './machine.js';
+import { placeMachine } from './placement.js';
+import { familiesOf } from './ranges.js';
+import type { Fleet, Registered } from './reading.js';
+import { readFleet, readRegistered, reservedPrefixes } from './reading.js';
+import type { RecordContent } from './record.js';
+import { checkRecord, recordText, smallerMtu } from './record.js';
+
+export interface JoinRequest {
+  readonly keys: FleetKeys;
+  readonly name: string;
+  readonly machine: Machine;
+  readonly zone: string | undefined;
+  /** Instead of those of the machine. */
+  readonly addresses: readonly (InterfaceAddress | Address)[];
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Blocks of each family. */
+  readonly blocks: number;
+  /** An agent of this name runs on this very machine. */
+  readonly agentIsHere: boolean;
+  /** Take the name from an agent that runs elsewhere. */
+  readonly replace: boolean;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+export interface Joined {
+  /** `listed`: the configuration itself has the node, and nothing was to be registered. */
+  readonly kind: 'registered' | 'listed';
+  readonly name: string;
+  readonly zone: string;
+  readonly underlay: readonly string[];
+  readonly overlay: readonly string[];
+  /** Those of them that the node did not have before. */
+  readonly made: readonly string[];
+  readonly collisions: number;
+  /** Number of the configuration. */
+  readonly config: number;
+  /** What should be looked at, one line each. */
+  readonly notes: readonly string[];
+}
+
+export async function joinNode(kv: KeyValue, request: JoinRequest): Promise<Joined> {
+  const { keys, name } = request;
+  const fleet = await readFleet(kv, keys);
+  refuseAlive(fleet, request);
+  const listed = fleet.cluster.nodes.get(name);
+  if (listed !== undefined)
+    return {
+      kind: 'listed',
+      name,
+      zone: listed.zone,
+      underlay: listed.underlay.map(({ address, length }) => `${address.text}/${length}`),
+      overlay: listed.overlay.map(({ text }) => text),
+      made: [],
+      collisions: 0,
+      config: fleet.version,
+      notes: [],
+    };
+  const { machine, zone: named, addresses } = request;
+  const { zone, underlay } = placeMachine({
+    cluster: fleet.cluster,
+    found: machine.addresses,
+    addresses,
+    zone: named,
+    toldZone: machine.toldZone,
+  });
+  refuseDoubled(fleet, { name, underlay });
+  requireRanges(fleet, zone);
+  const content = {
+    name,
+    zone,
+    underlay,
+    publicAddresses: machine.publicAddresses.length === 0 ? undefined : machine.publicAddresses,
+    labels: request.labels,
+    mtu: smallestMtu(underlay, { fleet, zone, machine }),
+  };
+  const before = fleet.records.get(name);
+  // Before anything is written: with the blocks it will be of the same shape.
+  checkRecord(
+    recordText({ ...content, overlay: [exampleBlock(fleet, zone)] }, before),
+    fleet.cluster,
+    name,
+  );
+  const allocation = await allocateBlocks(kv, {
+    ...request,
+    node: name,
+    zone,
+    count: request.blocks,
+    pools: fleet.cluster.pools,
+    ranges: fleet.ranges,
+    reserved: reservedPrefixes(fleet).filter(
+      // Its own blocks of before are no obstacle to itself.
+      (prefix) => before?.overlay.every(({ text }) => text !== prefix.text) ?? true,
+    ),
+  });
+  const overlay = allocation.blocks.map(({ prefix }) => prefix);
+  await register(kv, { ...request, before, allocation, content: { ...content, overlay } });
+  return {
+    kind: 'registered',
+    name,
+    zone,
+    underlay: underlay.map(({ address, length }) => `${address.text}/${length}`),
+    overlay: overlay.map(({ text }) => text),
+    made: allocation.made.map(({ prefix }) => prefix.text),
+    collisions: allocation.collisions,
+    config: fleet.version,
+    notes: [
+      ...notesOf(fleet, { name, before, zone, overlay }),
+      ...(await doubledSince(kv, { keys, name, underlay })),
+    ],
+  };
+}
+
+function refuseAlive(fleet: Fleet, { name, agentIsHere, replace }: JoinRequest): void {
+  const alive = fleet.alive.get(name);
+  if (alive === undefined || agentIsHere || replace) return;
+  const at = fleet.records.get(name)?.addresses.join(', ');
+  throw new FleetError(
+    `an agent called ${name} is alive elsewhere${at === undefined || at === '' ? '' : ` (at ${at})`}${alive.since === undefined ? '' : `, since ${alive.since}`}; take another name with --name, or stop that one and take its place with --replace`,
+  );
+}
+
+function refuseDoubled(
+  fleet: Fleet,
+  own: { readonly name: string; readonly underlay: readonly InterfaceAddress[] },
+): void {
+  for (const { address } of own.underlay) {
+    const other = ownerOf(fleet, { name: own.name, address });
+    if (other === undefined) continue;
+    throw new FleetError(
+      `${address.text} is the address of node ${other} already; name another with --address, or have that node leave ("selvage node leave --name ${other}")`,
+    );
+  }
+}
+
+function ownerOf(
+  { cluster, records }: Fleet,
+  { name, address }: { readonly name: string; readonly address: Address },
+): string | undefined {
+  for (const node of cluster.nodes.values())
+    if (node.underlay.some((one) => one.address.text === address.text)) return node.name;
+  for (const record of records.values())
+    if (record.name !== name && record.addresses.includes(address.text)) return record.name;
+  return undefined;
+}
+
+function requireRanges({ ranges, cluster, version }: Fleet, zone: string): void {
+  if (familiesOf(ranges, zone).length > 0) return;
+  const pools = cluster.pools.map(({ text }) => text).join(', ');
+  throw new FleetError(
+    `configuration ${version} has no blocks for nodes of zone ${zone}${pools === '' ? '' : ` (pools: ${pools})`}; add "overlay: { pools: […] }", or a range for the zone below "overlay: blocks:"`,
+  );
+}
+
+function exampleBlock({ ranges }: Fleet, zone: string): Prefix {
+  const [range] = ranges.filter(({ zones }) => zones?.includes(zone) ?? true);
+  return range!.within;
+}
+
+function smallestMtu(
+  underlay: readonly InterfaceAddress[],
+  at: { readonly fleet: Fleet; readonly zone: string; readonly machine: Machine },
+): number | undefined {
+  const found = underlay.flatMap(({ address }) => at.machine.mtuOf(address) ?? []);
+  const smallest = found.length === 0 ? undefined : Math.min(...found);
+  return smallerMtu(smallest, { cluster: at.fleet.cluster, zone: at.zone });
+}
+
+interface Registering extends JoinRequest {
+  readonly before: Registered | undefined;
+  readonly allocation: Allocation;
+  readonly content: RecordContent;
+}
+
+async function register(kv: KeyValue, request: Registering): Promise<void> {
+  const { keys, name, before, allocation, content } = request;
+  const key = keys.record(name);
+  const value = recordText(content, before);
+  if (before?.entry.value === value) return;
+  const written = await kv.put(key, value, { ifRevision: before?.modRevision ?? 0 });
+  // Equal: our own write, whose answer got lost on the way.
+  if (written.kind === 'written' || written.entry?.value === value) return;
+  const { entry } = written;
+  const winner = entry === undefined ? undefined : readRegistered(entry, keys.records);
+  const claimed = typeof winner === 'object' ? winner.overlay.map(({ text }) => text) : [];
+  await giveBack(
+    kv,
+    allocation.made.filter(({ prefix }) => !claimed.includes(prefix.text)),
+  );
+  throw new FleetError(
+    `somebody else wrote the record of ${name} at the same moment; see that the name is used once, and join again`,
+  );
+}
+
+/** Two machines with one address that join at the same moment do not see each other before. */
+async function doubledSince(
+  kv: KeyValue,
+  own: {
+    readonly keys: FleetKeys;
+    readonly name: string;
+    readonly underlay: readonly InterfaceAddress[];
+  },
+): Promise<readonly string[]> {
+  const { entries } = await kv.list(own.keys.records);
+  const records = entries.flatMap((entry) => {
+    const record = readRegistered(entry, own.keys.records);
+    return typeof record === 'string' ? [] : [record];
+  });
+  const mine = records.find(({ name }) => name === own.name);
+  return own.underlay.flatMap(({ address }) => {
+    const first = records.find(
+      (record) =>
+        record.name !== own.name &&
+        record.addresses.includes(address.text) &&
+        record.createRevision < (mine?.createRevision ?? Infinity),
+    );
+    return first === undefined
+      ? []
+      : [
+          `${address.text} is the address of node ${first.name} as well, which was first: agents refuse this node until one of them has another`,
+        ];
+  });
+}
+
+function notesOf(
+  fleet: Fleet,
+  own: {
+    readonly name: string;
+    readonly before: Registered | undefined;
+    readonly zone: string;
+    readonly overlay: readonly Prefix[];
+  },
+): readonly string[] {
+  const { name, before, zone, overlay } = own;
+  const foreign = overlay.filter(
+    (prefix) =>
+      !fleet.ranges.some(
+        ({ within, zones }) =>
+          prefixesOverlap(within, prefix) && (zones === undefined || zones.includes(zone)),
+      ),
+  );
+  const lost = fleet.blocks.filter(
+    (block) => block.node === name && !inPools(fleet.cluster.pools, block.prefix),
+  );
+  return [
+    ...((before?.zone ?? zone) !== zone
+      ? [`it was in zone ${before?.zone} before, and is in ${zone} now`]
+      : []),
+    ...[...foreign]
+      .sort(comparePrefixes)
+      .map(
+        ({ text }) =>
+          `its block ${text} is outside of the ranges of zone ${zone}, so the zone no longer aggregates; "selvage node leave" and a new join get it another one`,
+      ),
+    ...lost.map(
+      ({ prefix }) =>
+        `its block ${prefix.text} is in no pool any more and was left out; give it back with "selvage ipam release ${prefix.text}"`,
+    ),
+  ];
+}
