@@ -27,6 +27,10 @@ export class ProblemLines {
     if (this.#lines.delete(key)) this.#version += 1;
   }
 
+  of(key: string): readonly string[] {
+    return this.#lines.get(key) ?? [];
+  }
+
   /** In an order that does not depend on what happened when. */
   all(): readonly string[] {
     return [...this.#lines].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, lines]) => lines);

@@ -80,6 +80,11 @@ export class RecordClaims {
     return [...this.#blocks.problems.all(), ...this.#problems.all()];
   }
 
+  /** Why the record of that node does not count, or not all of it. */
+  problemsOf(name: string): readonly string[] {
+    return this.#problems.of(name);
+  }
+
   setGround(ground: Ground): void {
     const reads = ground.key !== this.#ground?.key;
     this.#ground = ground;
