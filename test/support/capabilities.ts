@@ -52,6 +52,10 @@ const probes = {
   shellcheck: { present: () => onPath('shellcheck'), remedy: 'install shellcheck' },
   aws: { present: () => existsSync('/usr/bin/aws'), remedy: 'install awscli' },
   systemd: { present: () => onPath('systemd-analyze'), remedy: 'install systemd' },
+  etcd: {
+    present: () => onPath('etcd') && onPath('etcdctl'),
+    remedy: 'install etcd-server and etcd-client',
+  },
   scapy: {
     present: () =>
       succeeds('/usr/bin/python3', [

@@ -51,6 +51,8 @@ export interface Etcd {
   /** Resolves once a linearizable read succeeds at that member. */
   ready(member: EtcdMember): Promise<void>;
   leader(): EtcdMember;
+  /** Its history up to now is forgotten. */
+  compact(): void;
 }
 
 export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise<Etcd> {
@@ -157,6 +159,11 @@ function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
           return member;
       }
       throw new Error('there is no leader');
+    },
+    compact: () => {
+      const { stdout } = run(['get', 'any', '-w', 'json'], undefined);
+      const { header } = JSON.parse(stdout) as { header: { revision: number } };
+      run(['compact', String(header.revision)], undefined);
     },
   };
 }
