@@ -19,6 +19,10 @@
  *
  * Everything follows from the list of what was asked for since when, so a restart half-way goes on
  * where it was. Only what peers must agree on is in it; a change of anything else is in force at once.
+ *
+ * Where somebody leads the change through the nodes (`Cluster.changeover`), he has asked every node
+ * before he goes on, so the phase says what the clock would have to guess, and no settle time is
+ * waited for. The phase comes from the store, so a node without any memory knows it too.
  */
 import type { CarriageKey, VxlanId } from '../encap/mode.js';
 
@@ -39,6 +43,8 @@ export interface TermsSince {
   readonly readyMs?: number | undefined;
   /** When all that is sent by them had been given to the kernel, and what it takes stood. */
   readonly switchedMs?: number | undefined;
+  /** Whoever leads the change knows that every peer receives them: they need not have stood. */
+  readonly agreed?: true | undefined;
   readonly terms: Terms;
 }
 
@@ -48,7 +54,11 @@ export type TermsHistory = readonly TermsSince[];
 export interface ChangeoverClock {
   readonly nowMs: number;
   readonly settleMs: number;
+  /** Set while somebody leads the change: it then ends when he says so, and not by the clock. */
+  readonly led?: LedPhase | undefined;
 }
+
+export type LedPhase = 'prepare' | 'switch' | 'settled';
 
 /** Long enough for a file that is copied to all nodes by one command. */
 export const defaultSettleMs = 10_000;
@@ -77,7 +87,11 @@ export function sendingTerms(history: TermsHistory, clock: ChangeoverClock): Ter
 }
 
 function sendingIndex(history: TermsHistory, clock: ChangeoverClock): number {
-  return lastThatStood(history, clock, ({ readyMs }) => readyMs);
+  const agreed = history.findLastIndex((entry) => entry.agreed === true);
+  return Math.max(
+    agreed,
+    lastThatStood(history, clock, ({ readyMs }) => readyMs),
+  );
 }
 
 function lastThatStood(
@@ -115,7 +129,9 @@ export function afterPass(pass: AppliedPass): TermsHistory {
   const next = history.map((entry, i): TermsSince => {
     if (i === 0) return entry;
     const readyMs = entry.readyMs ?? endedMs;
-    const switchedMs = entry.switchedMs ?? (i === sending && !incomplete ? endedMs : undefined);
+    const isLed = planned.led === 'switch' && i === history.length - 1;
+    const isSwitched = i === sending && !incomplete && !isLed;
+    const switchedMs = entry.switchedMs ?? (isSwitched ? endedMs : undefined);
     if (readyMs === entry.readyMs && switchedMs === entry.switchedMs) return entry;
     changed = true;
     return { ...entry, readyMs, ...(switchedMs === undefined ? {} : { switchedMs }) };
@@ -142,7 +158,7 @@ export function isSwitching(history: TermsHistory, clock: ChangeoverClock): bool
 export function nextStepMs(history: TermsHistory, clock: ChangeoverClock): number | undefined {
   const due = history
     .slice(1)
-    .flatMap(({ readyMs, switchedMs }) => [readyMs, switchedMs])
+    .flatMap(({ readyMs, switchedMs, agreed }) => [agreed ? undefined : readyMs, switchedMs])
     .flatMap((fromMs) => (fromMs === undefined ? [] : [fromMs + clock.settleMs]))
     .filter((atMs) => atMs > clock.nowMs);
   return due.length === 0 ? undefined : Math.min(...due);
@@ -200,6 +216,51 @@ export function withTerms(
     names.length === Object.keys(last.terms.underlay).length &&
     names.every((name) => last.terms.underlay[name] !== undefined);
   return sameNodes ? history : [...history.slice(0, -1), { ...last, terms: next.terms }];
+}
+
+/** Two configurations of a change that is led; `other` is not there any more when it is settled. */
+export interface LedTerms {
+  readonly phase: LedPhase;
+  /** Of the cluster in force. */
+  readonly terms: Terms;
+  readonly other: Terms | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * As `withTerms`, in a change that is led. What is only prepared leaves no trace here, as the next
+ * version may be another one: see `withPrepared`.
+ */
+export function withLedTerms(history: TermsHistory, led: LedTerms): TermsHistory {
+  const { phase, terms, other, nowMs } = led;
+  switch (phase) {
+    case 'prepare':
+      return withTerms(history, { terms, nowMs });
+    case 'switch': {
+      // Also where nothing is remembered: peers that have not heard of the phase send by the other.
+      const isKnown = other === undefined || history.some((entry) => agree(entry.terms, other));
+      const both = isKnown ? history : withTerms(history, { terms: other, nowMs });
+      const next = withTerms(both, { terms, nowMs });
+      const last = next.at(-1)!;
+      return last.agreed ? next : [...next.slice(0, -1), { ...last, agreed: true }];
+    }
+    case 'settled': {
+      const next = withTerms(history, { terms, nowMs });
+      return next.length === 1 ? next : next.slice(-1);
+    }
+  }
+}
+
+/** With what is received besides already, and not sent by: the terms to come. */
+export function withPrepared(
+  history: TermsHistory,
+  next: { readonly prepared: Terms | undefined; readonly nowMs: number },
+): TermsHistory {
+  const { prepared, nowMs } = next;
+  const last = history.at(-1);
+  if (prepared === undefined || last === undefined || agree(last.terms, prepared)) return history;
+  // Never ready, so no clock brings it into force.
+  return [...history, { sinceMs: nowMs, terms: prepared }];
 }
 
 function agree(a: Terms, b: Terms): boolean {

@@ -177,7 +177,8 @@ export function termsInKernel(state: KernelState, cluster: Cluster): readonly Te
   }));
 }
 
-function carriagesOfDevice(name: string): readonly CarriageKey[] {
+/** What arrives through a device of ours, whatever its slot. */
+export function carriagesOfDevice(name: string): readonly CarriageKey[] {
   switch (firstSlot(name)) {
     case deviceNames.vxlan4:
       return ['vxlan:4:4', 'vxlan:4:6'];

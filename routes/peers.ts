@@ -34,6 +34,8 @@ export interface PeersQuestion {
   readonly rib: Rib;
   /** What is received besides, while a change of configuration is under way. */
   readonly overlap?: Overlap;
+  /** The decisions by the other configuration, while somebody leads a change: peers may follow it. */
+  readonly other?: Rib | undefined;
 }
 
 export function guardSpec(question: PeersQuestion, desired: DesiredState): GuardSpec {
@@ -68,7 +70,7 @@ export function guardSpec(question: PeersQuestion, desired: DesiredState): Guard
 
 /** What the guard must know of one node, which is not withdrawn and not this one. */
 export function guardPeer(
-  { snapshot, rib, overlap = noOverlap }: PeersQuestion,
+  { snapshot, rib, overlap = noOverlap, other }: PeersQuestion,
   peer: {
     readonly node: ClusterNode;
     /** May some rule ask for native packets? */
@@ -86,7 +88,8 @@ export function guardPeer(
       const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
       return (
         node.live?.sends.includes(key) === true ||
-        ((ruled || overlap.receives.has(key)) && openTo(rib.decisions.get(prefix.text), 'native'))
+        ((ruled || overlap.receives.has(key)) &&
+          [rib, other].some((by) => openTo(by?.decisions.get(prefix.text), 'native')))
       );
     }),
   };
@@ -102,7 +105,7 @@ export function addressesOf(node: ClusterNode, overlap: Overlap): readonly Addre
 
 /** The configuration of the userspace plane for one carriage that this kernel cannot do. */
 export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpec {
-  const { snapshot, rib, overlap = noOverlap } = question;
+  const { snapshot, rib, overlap = noOverlap, other } = question;
   const { cluster, local } = snapshot;
   const self = cluster.nodes.get(rib.self)!;
   const address = tunnelAddress(self, carriage.inner);
@@ -122,7 +125,9 @@ export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpe
       prefixes: node.overlay.filter(
         (prefix) =>
           prefix.family === carriage.inner &&
-          openTo(rib.decisions.get(prefix.text), carriage.mode, carriage.outer),
+          [rib, other].some((by) =>
+            openTo(by?.decisions.get(prefix.text), carriage.mode, carriage.outer),
+          ),
       ),
       innerSources: innerSources(node, others),
       mtu: innerMtu(pathMtu(limits), carriage),

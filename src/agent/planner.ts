@@ -11,33 +11,25 @@ import type {
   UnderlayRoute,
 } from '../../encap/cluster.js';
 import { parseAddress } from '../../encap/address.js';
-import type { ChangeoverClock, TermsHistory } from '../../routes/changeover.js';
+import type { ChangeoverClock, LedPhase, Terms, TermsHistory } from '../../routes/changeover.js';
 import {
-  admittedVxlan,
   afterPass,
   defaultSettleMs,
   isSwitching,
   mayBeSent,
   nextStepMs,
   pruned,
-  vxlanKey,
-  withTerms,
-  withoutUnmade,
+  withPrepared,
 } from '../../routes/changeover.js';
 import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import { desiredState } from '../../routes/desired.js';
 import type { KeptWay } from '../../routes/hold.js';
 import { holdBack } from '../../routes/hold.js';
+import type { OtherSide } from '../../routes/other-side.js';
+import { otherSide, preparedTerms } from '../../routes/other-side.js';
 import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
-import {
-  overlapOf,
-  segmentsInKernel,
-  termsInKernel,
-  underlayTerms,
-  vxlanInKernel,
-} from '../../routes/overlap.js';
+import { overlapOf } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
-import { askable } from '../../routes/receive.js';
 import { Rib } from '../../routes/rib.js';
 import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
@@ -47,6 +39,7 @@ import type { Observe } from '../cloud/observe.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { factsKey, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
+import { nextHistory } from './remember.js';
 import type { TermsRecord } from './terms-record.js';
 import { TermsMemory, monotonicMs } from './terms-record.js';
 
@@ -66,6 +59,8 @@ export interface NodePlan {
   readonly notes: readonly string[];
   /** Prefixes that stay on their old way, as peers may not be ready for the new one. */
   readonly kept: readonly KeptWay[];
+  /** Set while somebody leads a change; not whole: there is no room yet for what is to be received. */
+  readonly led?: { readonly phase: LedPhase; readonly isWhole: boolean };
 }
 
 /** A change that is under way. */
@@ -99,6 +94,8 @@ export class Planner {
   readonly #probes: () => ProbeResults | undefined;
   readonly #observe: Observe;
   #history: TermsHistory | undefined;
+  /** What the last plan receives besides, as a change that is led has it prepared. */
+  #prepared: Terms | undefined;
   /** There is a record that must not be used. */
   #refused = false;
   #kinds: ReadonlySet<OwnLink['kind']> | undefined;
@@ -160,7 +157,7 @@ export class Planner {
     const planned = this.#planned;
     if (planned?.plan !== plan || planned.history !== this.#history) return undefined;
     const missing = new Set([...unmade].filter((key) => isOwnDevice(plan.objects.get(key))));
-    if (planned.history.length < 2) this.#unmadeBefore = missing;
+    if (planned.history.length < 2 && planned.clock.led !== 'prepare') this.#unmadeBefore = missing;
     const { settleMs } = planned.clock;
     const nowMs = this.#nowMs();
     const history = afterPass({
@@ -186,7 +183,7 @@ export class Planner {
     if (this.#planned === undefined) return undefined;
     const { plan, history, clock: planned } = this.#planned;
     const clock = { ...planned, nowMs: this.#nowMs() };
-    const alive = pruned(history, clock);
+    const alive = withPrepared(pruned(history, clock), { ...clock, prepared: this.#prepared });
     if (alive.length < 2) return undefined;
     const nextMs = nextStepMs(alive, clock);
     return {
@@ -198,7 +195,11 @@ export class Planner {
 
   async plan(configured: Cluster, state: KernelState): Promise<NodePlan> {
     const cluster = this.#observe(configured);
-    const clock = { nowMs: this.#nowMs(), settleMs: cluster.settleMs ?? defaultSettleMs };
+    const clock: ChangeoverClock = {
+      nowMs: this.#nowMs(),
+      settleMs: cluster.settleMs ?? defaultSettleMs,
+      led: cluster.changeover?.phase,
+    };
     const plan = await this.#plan(cluster, { state, clock });
     this.#planned = { plan, history: this.#history ?? [], clock };
     return plan;
@@ -231,8 +232,14 @@ export class Planner {
   ): Promise<{ readonly plan: NodePlan; readonly held: boolean }> {
     const { state, clock } = facts;
     let { snapshot, rib } = await this.#decide(configured, facts);
-    const history = this.#remember(configured, { rib, state, clock });
-    const question = { cluster: configured, self: this.#node, state, history, clock };
+    const other = otherSide(configured, { self: this.#node, local: snapshot.local });
+    const history = this.#remember(configured, { rib, other, state, clock });
+    const prepared = preparedTerms(history, { cluster: configured, other });
+    this.#prepared = prepared?.terms;
+    const question = {
+      ...{ cluster: configured, self: this.#node, state, clock },
+      history: withPrepared(history, { ...clock, prepared: this.#prepared }),
+    };
     const { sending, overlap } = overlapOf(question);
     if (sending !== configured) ({ snapshot, rib } = await this.#decide(sending, facts));
     const { desired, kept } = holdBack(
@@ -242,7 +249,7 @@ export class Planner {
     const host = this.#hostSysctls(snapshot.cluster, snapshot.local);
     const objects = new Map<string, DesiredObject>(desired.objects);
     for (const object of host) objects.set(objectKey(object), object);
-    const peers = { snapshot, rib, overlap };
+    const peers = { snapshot, rib, overlap, other: other?.rib };
     const plan: NodePlan = {
       configured,
       snapshot,
@@ -258,6 +265,9 @@ export class Planner {
       ],
       notes: desired.notices,
       kept,
+      ...(clock.led === undefined
+        ? {}
+        : { led: { phase: clock.led, isWhole: prepared?.isWhole ?? true } }),
     };
     return { plan, held: kept.length > 0 };
   }
@@ -287,31 +297,19 @@ export class Planner {
   /** Notes what this configuration asks for, on disk before anything follows from it. */
   #remember(
     cluster: Cluster,
-    now: { readonly rib: Rib; readonly state: KernelState; readonly clock: ChangeoverClock },
+    now: {
+      readonly rib: Rib;
+      readonly other: OtherSide | undefined;
+      readonly state: KernelState;
+      readonly clock: ChangeoverClock;
+    },
   ): TermsHistory {
-    const { rib, state, clock } = now;
+    const { state } = now;
     // Where no device of ours is left, nothing is sent or received that a change could lose.
     const before =
       this.#history !== undefined || state.links.some(isOwnLink) ? this.remembered() : [];
-    const receives = [...askable(cluster, rib)].sort();
-    const underlay = underlayTerms(cluster);
-    let known = pruned(before, clock);
-    if (known.length === 0 && this.#refused) {
-      known = termsInKernel(state, cluster).map((terms) => ({ sinceMs: 0, terms }));
-      this.#refused = false;
-    } else if (known.length === 0) {
-      // No record, as after an upgrade: the kernel tells what peers send with.
-      const vxlan = vxlanInKernel(state);
-      if (vxlan !== undefined && vxlanKey(vxlan) !== vxlanKey(cluster.vxlan))
-        known = [{ sinceMs: 0, terms: { vxlan, receives, underlay } }];
-    }
-    known = withoutUnmade(known, {
-      wanted: cluster.vxlan,
-      present: segmentsInKernel(state),
-      clock,
-    });
-    const terms = { vxlan: admittedVxlan(known, cluster.vxlan), receives, underlay };
-    const history = withTerms(known, { terms, nowMs: clock.nowMs });
+    const history = nextHistory({ ...now, before, cluster, refused: this.#refused });
+    this.#refused = false;
     const changed =
       history.length !== before.length || history.some((entry, i) => entry !== before[i]);
     if (changed) this.#record.write(history);
@@ -331,11 +329,8 @@ export class Planner {
     const { state, routes, clock } = now;
     const history = pruned(this.#history ?? [], clock);
     const { overlap, sending } = overlapOf({
-      cluster,
-      self: this.#node,
-      state,
-      history,
-      clock,
+      ...{ cluster, self: this.#node, state, clock },
+      history: withPrepared(history, { ...clock, prepared: this.#prepared }),
     });
     const changeover = [
       overlap.slots,
@@ -376,14 +371,6 @@ export class Planner {
     return this.#hostSysctls(cluster, local)
       .map((object) => `${object.path}=${object.value}`)
       .join(' ');
-  }
-}
-
-export class UnknownNodeError extends Error {
-  constructor(node: string, cluster: Cluster) {
-    const names = [...cluster.nodes.values()].map((entry) => entry.name);
-    const shown = names.slice(0, 8).join(', ') + (names.length > 8 ? ', …' : '');
-    super(`node "${node}" is not in the cluster file, which has ${shown}: name one with --node`);
   }
 }
 

@@ -24,6 +24,7 @@ const schema = z.object({
       sinceMs: z.number(),
       readyMs: z.number().optional(),
       switchedMs: z.number().optional(),
+      agreed: z.literal(true).optional(),
       terms: z.object({
         vxlan: z.object({ vni: z.int(), port: z.int() }),
         receives: z.array(
