@@ -3,6 +3,7 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { agentCommand } from './commands/agent.js';
 import { applyCommand } from './commands/apply.js';
 import { cloudCommand } from './commands/cloud.js';
+import { configCommand } from './commands/config.js';
 import { confirmCommand } from './commands/confirm.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
@@ -17,6 +18,7 @@ import { preflightCommand } from './commands/preflight.js';
 import { rollbackCommand } from './commands/rollback.js';
 import { routeExplainCommand } from './commands/route-explain.js';
 import { schemaCommand } from './commands/schema.js';
+import { simulateCommand } from './commands/simulate.js';
 import { snapshotCommand } from './commands/snapshot.js';
 import { statusCommand } from './commands/status.js';
 import { thawCommand } from './commands/thaw.js';
@@ -39,6 +41,7 @@ export function buildProgram(): CommandUnknownOpts {
     confirmCommand(),
     rollbackCommand(),
     statusCommand(),
+    configCommand(),
     freezeCommand(),
     thawCommand(),
     snapshotCommand(),
@@ -47,6 +50,7 @@ export function buildProgram(): CommandUnknownOpts {
     keyCommand(),
     cloudCommand(),
     labCommand(),
+    simulateCommand(),
     schemaCommand(),
     completionCommand(),
     versionCommand(),

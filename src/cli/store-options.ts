@@ -33,10 +33,13 @@ export function withStoreOptions<
   A extends unknown[],
   O extends OptionValues,
   G extends OptionValues,
->(command: Command<A, O, G>): Command<A, O & StoreFlags, G> {
+>(command: Command<A, O, G>): Command<A, O & Plain<StoreFlags>, G> {
   for (const option of storeOptions()) command.addOption(option);
-  return command as unknown as Command<A, O & StoreFlags, G>;
+  return command as unknown as Command<A, O & Plain<StoreFlags>, G>;
 }
+
+/** As an alias: an interface is never a record of options. */
+type Plain<T> = { [K in keyof T]: T[K] };
 
 function storeOptions(): readonly Option[] {
   return [

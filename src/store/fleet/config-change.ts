@@ -176,7 +176,8 @@ function remarksOf(base: ConfigHistory, effect: DiffReport | undefined): readonl
   const last = base.versions.at(-1);
   if (last?.problem !== undefined)
     remarks.push(`version ${last.number} is passed over by agents: ${last.problem}`);
-  const segment = effect?.records.settings.some((line) => /\b(?:VNI|port)\b/i.test(line)) ?? false;
+  const segment =
+    effect?.records.settings.some((line) => line.startsWith('overlay.vxlan.')) ?? false;
   const modes = effect?.groups.some((group) => group.effect === 'mode') ?? false;
   if (segment || modes)
     remarks.push(

@@ -72,7 +72,7 @@ export async function writeVersion(
     await kv.delete(own.entry.key, { ifRevision: own.entry.modRevision });
     return { kind: 'conflict', other: last };
   }
-  return { kind: 'written', number, pruned: await prune({ kv, keys }, history) };
+  return { kind: 'written', number, pruned: await prune(kv, history) };
 }
 
 /** The text as a value: what later releases have added to the version before is carried on. */
@@ -114,10 +114,7 @@ async function newest({ kv, keys }: ConfigTarget): Promise<ConfigVersion | undef
 }
 
 /** Removes what is older than the last hundred; what another writer has touched meanwhile stays. */
-async function prune(
-  { kv }: Pick<ConfigTarget, 'kv'>,
-  history: ConfigHistory,
-): Promise<readonly number[]> {
+async function prune(kv: KeyValue, history: ConfigHistory): Promise<readonly number[]> {
   const { versions } = history;
   const kept = versions.slice(-keptVersions);
   const referred = new Set(kept.flatMap(({ value }) => value?.changeover?.from ?? []));

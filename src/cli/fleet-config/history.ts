@@ -1,0 +1,95 @@
+/** The versions of the configuration, the last one first. */
+import {
+  type ConfigVersion,
+  currentOf,
+  isUsable,
+  readHistory,
+} from '../../store/fleet/config-history.js';
+import type { ConfigValue } from '../../store/fleet/records.js';
+import type { Format } from '../options.js';
+import { printAnswer, remark } from '../output.js';
+import { renderConfigHistory } from '../render/config-history.js';
+import type { StoreFlags } from '../store-options.js';
+import { withConfigStore } from './store.js';
+
+export interface HistoryReport {
+  readonly schema: 'selvage.config-history/1';
+  /** All that are kept. */
+  readonly total: number;
+  readonly versions: readonly VersionReport[];
+}
+
+export interface VersionReport {
+  readonly number: number;
+  /** Null, as all of what follows: it cannot be read, see `problem`. */
+  readonly at: string | null;
+  readonly by: string | null;
+  readonly message: string | null;
+  readonly phase: NonNullable<ConfigValue['changeover']>['phase'] | null;
+  readonly bytes: number | null;
+  /** Lines against the version before; null without one. */
+  readonly lines: { readonly added: number; readonly removed: number } | null;
+  readonly inForce: boolean;
+  readonly problem: string | null;
+}
+
+export async function showHistory(
+  options: StoreFlags & { readonly limit: number; readonly output: Format },
+): Promise<void> {
+  const history = await withConfigStore(options, ({ kv, keys }) => readHistory(kv, keys));
+  const { versions, foreign } = history;
+  const current = currentOf(history);
+  const report: HistoryReport = {
+    schema: 'selvage.config-history/1',
+    total: versions.length,
+    versions: versions
+      .map((version, i) =>
+        versionReport(version, {
+          before: versions.slice(0, i).findLast(isUsable)?.value?.text,
+          inForce: version === current,
+        }),
+      )
+      .toReversed()
+      .slice(0, options.limit),
+  };
+  for (const key of foreign) remark(`${key} is no version and is passed over`);
+  await printAnswer(report, { output: options.output, render: renderConfigHistory });
+}
+
+function versionReport(
+  { number, value, problem }: ConfigVersion,
+  context: { readonly before: string | undefined; readonly inForce: boolean },
+): VersionReport {
+  const { before, inForce } = context;
+  return {
+    number,
+    at: value?.at ?? null,
+    by: value?.by ?? null,
+    message: value?.message ?? null,
+    phase: value?.changeover?.phase ?? null,
+    bytes: value === undefined ? null : Buffer.byteLength(value.text),
+    lines: value === undefined || before === undefined ? null : lineChanges(before, value.text),
+    inForce,
+    problem: problem ?? null,
+  };
+}
+
+/** Lines that one text has more often than the other; a line that only moved is not counted. */
+function lineChanges(
+  before: string,
+  after: string,
+): { readonly added: number; readonly removed: number } {
+  const counts = new Map<string, number>();
+  const count = (text: string, by: 1 | -1): void => {
+    for (const line of text.split('\n')) counts.set(line, (counts.get(line) ?? 0) + by);
+  };
+  count(after, 1);
+  count(before, -1);
+  let added = 0;
+  let removed = 0;
+  for (const more of counts.values()) {
+    if (more > 0) added += more;
+    else removed -= more;
+  }
+  return { added, removed };
+}
