@@ -132,6 +132,7 @@ function membershipStep(from: ClusterNode, owner: ClusterNode | undefined): Memb
     owner: owner?.name,
     problem,
     ends,
+    ...(owner?.stale === undefined ? {} : { stale: owner.stale }),
   });
   if (owner === undefined) return step('unknown');
   if (owner.withdrawn) return step('withdrawn');

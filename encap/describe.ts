@@ -230,12 +230,18 @@ function membershipSummary(step: StepNamed<'membership'>): string {
     case 'unknown':
       return 'no node owns an overlay prefix that holds it';
     case 'withdrawn':
-      return `its owner ${step.owner} has been withdrawn`;
+      return `its owner ${step.owner} has been withdrawn${step.stale === undefined ? '' : `: ${unheard(step.stale)}`}`;
     case 'no-common-address':
       return `${step.owner} has no underlay address of a family that this node has`;
     case undefined:
-      return `owned by ${step.owner}`;
+      return step.stale === undefined
+        ? `owned by ${step.owner}`
+        : `owned by ${step.owner}, which is stale: ${unheard(step.stale)}, and its paths stay for a while`;
   }
+}
+
+function unheard(since: string): string {
+  return `its agent is not heard of ${since}`;
 }
 
 function membershipLines(step: StepNamed<'membership'>): readonly string[] {

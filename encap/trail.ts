@@ -118,6 +118,8 @@ export type Step =
       readonly outcome: 'pass' | 'decide';
       readonly owner: string | undefined;
       readonly problem: 'unknown' | 'withdrawn' | 'no-common-address' | undefined;
+      /** The owner's agent is not heard of any more: since when; see `ClusterNode.stale`. */
+      readonly stale?: string;
       readonly ends: readonly OuterEnds[];
     }
   | {

@@ -68,8 +68,15 @@ function withLiveRecords(changed: Cluster, original: Cluster): Cluster {
   for (const node of original.nodes.values()) {
     const now = nodes.get(node.name);
     if (node.withdrawn && now === undefined) nodes = withNode(nodes, node);
-    else if (node.live !== undefined && now !== undefined)
-      nodes = withNode(nodes, Object.freeze({ ...now, live: node.live }));
+    else if ((node.live !== undefined || node.stale !== undefined) && now !== undefined)
+      nodes = withNode(
+        nodes,
+        Object.freeze({
+          ...now,
+          ...(node.live === undefined ? {} : { live: node.live }),
+          ...(node.stale === undefined ? {} : { stale: node.stale }),
+        }),
+      );
   }
   return nodes === changed.nodes ? changed : Object.freeze({ ...changed, nodes });
 }

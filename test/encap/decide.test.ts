@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parseAddress } from '../../encap/address.js';
-import type { Cluster, LocalFacts } from '../../encap/cluster.js';
+import type { Cluster, ClusterNode, LocalFacts } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
 import { describeStep, describeVerdict } from '../../encap/describe.js';
 import { nodeTable } from '../../encap/node-table.js';
@@ -411,6 +411,28 @@ t.test('owners: own, unknown, withdrawn', (t) => {
   t.equal(describeVerdict(ask(cluster, 'a', 'a').verdict), 'local');
   t.equal(describeVerdict(ask(cluster, 'a', 'nobody').verdict), 'unreachable: no node owns it');
   t.equal(verdict(cluster), 'unreachable: its owner has been withdrawn');
+  t.end();
+});
+
+t.test('a stale owner keeps its path, and the trail says that it is stale', (t) => {
+  const change = (of: Partial<ClusterNode>): Cluster => {
+    const cluster = pair({ provider: 'onprem' });
+    const owner = { ...cluster.nodes.get('b')!, ...of };
+    return { ...cluster, nodes: nodeTable([cluster.nodes.get('a')!, owner]) };
+  };
+  const owned = (cluster: Cluster): string =>
+    describeStep(stepOf(ask(cluster, 'a', 'b'), 'membership')!).summary;
+  const stale = { stale: 'since 2026-01-02T03:04:05.000Z' };
+  t.equal(verdict(change(stale)), verdict(change({})));
+  t.equal(owned(change({})), 'owned by b');
+  t.equal(
+    owned(change(stale)),
+    'owned by b, which is stale: its agent is not heard of since 2026-01-02T03:04:05.000Z, and its paths stay for a while',
+  );
+  t.equal(
+    owned(change({ ...stale, withdrawn: true })),
+    'its owner b has been withdrawn: its agent is not heard of since 2026-01-02T03:04:05.000Z',
+  );
   t.end();
 });
 
