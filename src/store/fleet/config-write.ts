@@ -20,6 +20,8 @@ export interface ConfigDraft {
   readonly by: string;
   readonly at: Date;
   readonly message?: string | undefined;
+  /** Of a change that is led in phases. */
+  readonly changeover?: ConfigValue['changeover'];
 }
 
 export type ConfigWritten =
@@ -77,7 +79,7 @@ export async function writeVersion(
 
 /** The text as a value: what later releases have added to the version before is carried on. */
 export function configValue(base: ConfigHistory, draft: ConfigDraft): string {
-  const { text, by, at, message } = draft;
+  const { text, by, at, message, changeover } = draft;
   const value: ConfigValue = {
     ...unknownFields(base.versions.findLast(isUsable)?.value),
     version: formatVersion,
@@ -85,6 +87,7 @@ export function configValue(base: ConfigHistory, draft: ConfigDraft): string {
     at: at.toISOString(),
     by,
     ...(message === undefined ? {} : { message }),
+    ...(changeover === undefined ? {} : { changeover }),
   };
   return JSON.stringify(value);
 }
