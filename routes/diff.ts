@@ -23,7 +23,13 @@ import {
 } from './ownership.js';
 
 export type Change =
-  | { readonly kind: 'create'; readonly key: string; readonly desired: DesiredObject }
+  | {
+      readonly kind: 'create';
+      readonly key: string;
+      readonly desired: DesiredObject;
+      /** Only where the key is free: nobody has looked. */
+      readonly exclusive?: true;
+    }
   | {
       readonly kind: 'update';
       readonly key: string;
@@ -183,7 +189,11 @@ export function opsOf(changes: readonly Change[]): readonly Op[] {
   return changes.flatMap((change): Op[] => {
     switch (change.kind) {
       case 'create':
-        return [{ verb: 'set', object: change.desired }];
+        return [
+          change.exclusive === true
+            ? { verb: 'set', object: change.desired, exclusive: true }
+            : { verb: 'set', object: change.desired },
+        ];
       case 'update':
         return change.recreate
           ? [
@@ -259,7 +269,7 @@ function foreignKeys(state: KernelState): ReadonlyMap<string, KernelObject> {
   return keys;
 }
 
-function inOrder(objects: Iterable<DesiredObject>): DesiredObject[] {
+export function inOrder(objects: Iterable<DesiredObject>): DesiredObject[] {
   const groups = new Map<string, DesiredObject[]>(stages.map((stage) => [stage, []]));
   for (const object of objects) groups.get(stageOf(object))!.push(object);
   return stages.flatMap((stage) => groups.get(stage)!);

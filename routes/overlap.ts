@@ -134,9 +134,12 @@ function liveSegments(cluster: Cluster, self: string): readonly VxlanId[] {
 export function underlayTerms(cluster: Cluster): Terms['underlay'] {
   const found: Record<string, readonly string[]> = {};
   for (const node of cluster.nodes.values())
-    if (!node.withdrawn)
-      found[node.name] = node.underlay.map(({ address, length }) => `${address.text}/${length}`);
+    if (!node.withdrawn) found[node.name] = termsOfNode(node);
   return found;
+}
+
+export function termsOfNode({ underlay }: ClusterNode): readonly string[] {
+  return underlay.map(({ address, length }) => `${address.text}/${length}`);
 }
 
 /** Keys of the segments that some device of ours stands for. */

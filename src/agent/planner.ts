@@ -11,7 +11,7 @@ import type {
   UnderlayRoute,
 } from '../../encap/cluster.js';
 import { parseAddress } from '../../encap/address.js';
-import type { ChangeoverClock, LedPhase, Terms, TermsHistory } from '../../routes/changeover.js';
+import type { ChangeoverClock, Terms, TermsHistory } from '../../routes/changeover.js';
 import {
   afterPass,
   defaultSettleMs,
@@ -21,9 +21,8 @@ import {
   pruned,
   withPrepared,
 } from '../../routes/changeover.js';
-import type { DesiredObject, DesiredState } from '../../routes/desired.js';
-import { desiredState } from '../../routes/desired.js';
-import type { KeptWay } from '../../routes/hold.js';
+import type { DesiredObject } from '../../routes/desired.js';
+import { desiredOf } from '../../routes/desired.js';
 import { holdBack } from '../../routes/hold.js';
 import type { OtherSide } from '../../routes/other-side.js';
 import { otherSide, preparedTerms } from '../../routes/other-side.js';
@@ -31,50 +30,22 @@ import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
 import { overlapOf } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
 import { Rib } from '../../routes/rib.js';
-import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
-import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
 import type { Observe } from '../cloud/observe.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
+import { LateTerms } from './late-terms.js';
 import { factsKey, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
+import type { NodePlan, PlanOutcome, UnderWay } from './node-plan.js';
+import type { PlanStep, StepBasis } from './peer-step.js';
+import { canStep, stepTo } from './peer-step.js';
 import { nextHistory } from './remember.js';
 import type { TermsRecord } from './terms-record.js';
 import { TermsMemory, monotonicMs } from './terms-record.js';
+import { UnknownNodeError } from './unknown-node.js';
 
-export interface NodePlan {
-  /** As the store has it; the snapshot has the cluster that packets are sent by just now. */
-  readonly configured: Cluster;
-  readonly snapshot: Snapshot & { readonly local: LocalFacts };
-  readonly rib: Rib;
-  readonly desired: DesiredState;
-  /** `desired.objects` and the host's settings. */
-  readonly objects: ReadonlyMap<string, DesiredObject>;
-  readonly hostSysctls: readonly SysctlObject[];
-  readonly guard: GuardSpec;
-  readonly planes: readonly PlaneSpec[];
-  readonly problems: readonly string[];
-  /** True and worth knowing, but nothing that is wrong. */
-  readonly notes: readonly string[];
-  /** Prefixes that stay on their old way, as peers may not be ready for the new one. */
-  readonly kept: readonly KeptWay[];
-  /** Set while somebody leads a change; not whole: there is no room yet for what is to be received. */
-  readonly led?: { readonly phase: LedPhase; readonly isWhole: boolean };
-}
-
-/** A change that is under way. */
-export interface UnderWay {
-  readonly plan: NodePlan;
-  /** Is anything waiting to be sent? */
-  readonly switching: boolean;
-  readonly nextStepInMs: number | undefined;
-}
-
-/** What became of a plan: what could not be made of it, by key (see `objectKey`). */
-export interface PlanOutcome {
-  readonly unmade: Iterable<string>;
-}
+export type { NodePlan, PlanOutcome, UnderWay } from './node-plan.js';
 
 export interface PlannerOptions {
   /** Remembers changes that are under way; by default only as long as the planner. */
@@ -99,7 +70,17 @@ export class Planner {
   /** There is a record that must not be used. */
   #refused = false;
   #kinds: ReadonlySet<OwnLink['kind']> | undefined;
-  #last: { readonly key: string; readonly cluster: Cluster; readonly plan: NodePlan } | undefined;
+  #last:
+    | {
+        readonly key: string;
+        readonly cluster: Cluster;
+        readonly plan: NodePlan;
+        /** Absent: the next plan has to be made as a whole. */
+        readonly basis: StepBasis | undefined;
+      }
+    | undefined;
+  /** Nodes that came and went since the history of terms was written down. */
+  readonly #late = new LateTerms();
   /** The plan that was asked for last, and what it was made by. */
   #planned:
     | { readonly plan: NodePlan; readonly history: TermsHistory; readonly clock: ChangeoverClock }
@@ -135,6 +116,7 @@ export class Planner {
       this.#refused = recorded === undefined;
       this.#history = recorded ?? [];
     }
+    this.#catchUp();
     return this.#history;
   }
 
@@ -145,8 +127,47 @@ export class Planner {
   resume(history: TermsHistory): void {
     this.#record.write(history);
     this.#history = history;
+    this.#late.clear();
     this.#last = undefined;
     this.#planned = undefined;
+  }
+
+  /**
+   * The plan for a cluster that differs from the one planned last in the records of these nodes and
+   * in nothing else; undefined where that takes a look at all of it, and nothing has changed then.
+   */
+  step(configured: Cluster, names: Iterable<string>): PlanStep | undefined {
+    const last = this.#last;
+    if (last?.basis === undefined || this.#planned?.plan !== last.plan) return undefined;
+    if (this.#refused || this.#planned.history !== this.#history) return undefined;
+    // Observations are laid over all nodes.
+    if (this.#history.length > 1 || this.#observe(configured) !== configured) return undefined;
+    const named = new Set(names);
+    const step = stepTo(configured, { basis: last.basis, names: named });
+    if (step === undefined) return undefined;
+    this.#late.note(configured, named);
+    const { plan } = step;
+    this.#last = { ...last, cluster: configured, plan, basis: { ...last.basis, plan } };
+    this.#planned = { ...this.#planned, plan };
+    return step;
+  }
+
+  /** Writes down what `step` has put off: for a quiet moment. */
+  catchUp(): void {
+    try {
+      this.#catchUp();
+    } catch {
+      // A full disk: what is on it is older, and says too little of nodes that came since.
+    }
+  }
+
+  #catchUp(): void {
+    const history = this.#late.of(this.#history ?? []);
+    if (history === this.#history || this.#history === undefined) return;
+    if (this.#planned?.history === this.#history) this.#planned = { ...this.#planned, history };
+    this.#history = history;
+    this.#late.clear();
+    this.#record.write(history);
   }
 
   /**
@@ -218,7 +239,9 @@ export class Planner {
     if (last?.cluster === cluster && last.key === key()) return last.plan;
     const plan = await this.#compute(cluster, { state, routes, clock });
     // What holds peers back is what the kernel has just now, so it is looked at every time.
-    this.#last = plan.held ? undefined : { key: key(), cluster, plan: plan.plan };
+    this.#last = plan.held
+      ? undefined
+      : { key: key(), cluster, plan: plan.plan, basis: plan.basis };
     return plan.plan;
   }
 
@@ -229,7 +252,11 @@ export class Planner {
       readonly routes: ReadonlyMap<string, UnderlayRoute>;
       readonly clock: ChangeoverClock;
     },
-  ): Promise<{ readonly plan: NodePlan; readonly held: boolean }> {
+  ): Promise<{
+    readonly plan: NodePlan;
+    readonly held: boolean;
+    readonly basis: StepBasis | undefined;
+  }> {
     const { state, clock } = facts;
     let { snapshot, rib } = await this.#decide(configured, facts);
     const other = otherSide(configured, { self: this.#node, local: snapshot.local });
@@ -242,13 +269,16 @@ export class Planner {
     };
     const { sending, overlap } = overlapOf(question);
     if (sending !== configured) ({ snapshot, rib } = await this.#decide(sending, facts));
-    const { desired, kept } = holdBack(
-      desiredState({ snapshot, rib, kinds: this.#kinds!, overlap }),
-      { rib, state, mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }) },
-    );
+    const whole = desiredOf({ snapshot, rib, kinds: this.#kinds!, overlap });
+    const { desired: wanted, kept } = holdBack(whole.desired, {
+      ...{ rib, state },
+      mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }),
+    });
     const host = this.#hostSysctls(snapshot.cluster, snapshot.local);
-    const objects = new Map<string, DesiredObject>(desired.objects);
+    const objects = new Map<string, DesiredObject>(wanted.objects);
     for (const object of host) objects.set(objectKey(object), object);
+    const served = new Map(wanted.peers);
+    const desired = { ...wanted, objects, peers: served };
     const peers = { snapshot, rib, overlap, other: other?.rib };
     const plan: NodePlan = {
       configured,
@@ -269,7 +299,13 @@ export class Planner {
         ? {}
         : { led: { phase: clock.led, isWhole: prepared?.isWhole ?? true } }),
     };
-    return { plan, held: kept.length > 0 };
+    const isAlone = sending === configured && other === undefined && question.history.length < 2;
+    const { context, shared } = whole;
+    const basis =
+      isAlone && !shared && canStep(plan)
+        ? { plan, overlap, context, objects, peers: served }
+        : undefined;
+    return { plan, held: kept.length > 0, basis };
   }
 
   async #decide(

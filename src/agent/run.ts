@@ -16,7 +16,7 @@ import { lockNamespace } from './namespace-lock.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, lastGoodFile } from './paths.js';
-import { UnknownNodeError } from './planner.js';
+import { UnknownNodeError } from './unknown-node.js';
 import { watchAgent } from './watching.js';
 
 export interface RunOptions extends AgentPaths {

@@ -11,7 +11,7 @@ import { NoGuardError } from '../../tunnel/guard/index.js';
 import { ToolMissingError } from '../../tunnel/guard/command.js';
 import { SystemCallError } from '../../tunnel/native/errno.js';
 import { ConfigRefused } from '../../src/agent/run.js';
-import { UnknownNodeError } from '../../src/agent/planner.js';
+import { UnknownNodeError } from '../../src/agent/unknown-node.js';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import { Failure, knownErrors, reportFailure } from '../../src/cli/failure.js';
 import { buildProgram } from '../../src/cli/program.js';
