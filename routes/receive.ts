@@ -10,7 +10,7 @@ import type { CarriageKey, Mode } from '../encap/mode.js';
 import type { Rib } from './rib.js';
 
 /** Modes that a rule names, and all of them where `auto` (a rule's or the default) may choose. */
-export function possibleModes(cluster: Cluster): ReadonlySet<Mode> {
+export function possibleModes(cluster: Pick<Cluster, 'rules'>): ReadonlySet<Mode> {
   const found = new Set<Mode>();
   let auto = true;
   for (const rule of cluster.rules) {
