@@ -46,6 +46,7 @@ export const knownErrors: Readonly<Record<string, ExitCode>> = {
   StoreAddressError: exitCodes.usage,
   StoreAccessError: exitCodes.unable,
   KeyValueError: exitCodes.unable,
+  FleetError: exitCodes.unable,
 };
 
 /** The lines for stderr, and the exit code. */

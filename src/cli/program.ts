@@ -10,9 +10,11 @@ import { diffCommand } from './commands/diff.js';
 import { downCommand } from './commands/down.js';
 import { freezeCommand } from './commands/freeze.js';
 import { graphCommand } from './commands/graph.js';
+import { ipamCommand } from './commands/ipam.js';
 import { keyCommand } from './commands/key.js';
 import { labCommand } from './commands/lab.js';
 import { matrixCommand } from './commands/matrix.js';
+import { nodeCommand } from './commands/node.js';
 import { planCommand } from './commands/plan.js';
 import { preflightCommand } from './commands/preflight.js';
 import { rollbackCommand } from './commands/rollback.js';
@@ -47,6 +49,8 @@ export function buildProgram(): CommandUnknownOpts {
     snapshotCommand(),
     downCommand(),
     agentCommand(),
+    nodeCommand(),
+    ipamCommand(),
     keyCommand(),
     cloudCommand(),
     labCommand(),

@@ -86,6 +86,16 @@ export async function storeRequest(flags: StoreFlags): Promise<StoreRequest | un
   return { address: storeAddress(text), access: joined(file?.access ?? {}, flags) };
 }
 
+/**
+ * For what a node's own account may not do. Where a store is typed, the file that a join left on
+ * this machine counts for nothing: it has the node's credentials.
+ */
+export async function requireOperatorStore(flags: StoreFlags): Promise<StoreRequest> {
+  if (flags.store === undefined || flags.storeFile !== defaultStoreFile) return requireStore(flags);
+  const { storeAddress } = await import('../store/registry.js');
+  return { address: storeAddress(flags.store), access: joined({}, flags) };
+}
+
 /** As `storeRequest`, for commands that are nothing without a store. */
 export async function requireStore(flags: StoreFlags): Promise<StoreRequest> {
   const request = await storeRequest(flags);

@@ -40,6 +40,8 @@ export interface Fleet extends ReadFile {
   readonly records: ReadonlyMap<string, Registered>;
   readonly alive: ReadonlyMap<string, Alive>;
   readonly blocks: readonly Block[];
+  /** As they came. */
+  readonly entries: Readonly<Record<'records' | 'blocks', readonly Entry[]>>;
   /** Values that cannot be used, one line each. */
   readonly problems: readonly string[];
 }
@@ -57,7 +59,7 @@ export async function readFleet(kv: KeyValue, keys: FleetKeys): Promise<Fleet> {
     return [];
   };
   return {
-    ...readConfiguration(configs!.at(-1), keys),
+    ...readConfiguration(configs!, keys),
     records: new Map(
       records!
         .flatMap((entry) => usable(readRegistered(entry, keys.records)))
@@ -65,30 +67,43 @@ export async function readFleet(kv: KeyValue, keys: FleetKeys): Promise<Fleet> {
     ),
     alive: new Map(alives!.map((entry) => [entry.key.slice(keys.alives.length), readAlive(entry)])),
     blocks: blocks!.flatMap((entry) => usable(readBlock(entry, keys.blocks))),
+    entries: { records: records!, blocks: blocks! },
     problems,
   };
 }
 
+/** The newest one that can be used, as agents choose it too. */
 function readConfiguration(
-  entry: Entry | undefined,
+  entries: readonly Entry[],
   keys: FleetKeys,
 ): ReadFile & { readonly version: number } {
-  if (entry === undefined)
+  const [newest] = entries.slice(-1);
+  if (newest === undefined)
     throw new FleetError(
       'the store has no configuration of this cluster; write one with "selvage config set FILE"',
     );
-  const version = Number(entry.key.slice(keys.configs.length));
+  let problem: string | undefined;
+  for (const entry of [...entries].reverse()) {
+    const version = Number(entry.key.slice(keys.configs.length));
+    const read = readVersion(entry, version);
+    if (typeof read !== 'string') return { ...read, version };
+    problem ??= read;
+  }
+  throw new FleetError(
+    `no version of the configuration can be used; write one with "selvage config set FILE":\n  ${problem}`,
+  );
+}
+
+function readVersion(entry: Entry, version: number): ReadFile | string {
   const read = readConfigValue(entry);
-  if (!read.ok) throw new FleetError(`cannot use the configuration ${entry.key}: ${read.problem}`);
+  if (!read.ok) return `${entry.key}: ${read.problem}`;
   const { text } = read.value;
   const parsed = parseClusterFile({ text, file: `config ${version}`, members: 'registering' });
-  if (parsed.ok) return { ...parsed, version };
-  const lines = parsed.problems
+  if (parsed.ok) return parsed;
+  return parsed.problems
     .filter(({ severity }) => severity === 'error')
-    .map((problem) => `  ${formatProblem(problem)}`);
-  throw new FleetError(
-    `the configuration ${version} of the store is not valid; go back with "selvage config rollback":\n${lines.join('\n')}`,
-  );
+    .map((problem) => formatProblem(problem))
+    .join('\n  ');
 }
 
 export function readRegistered(entry: Entry, folder: string): Registered | string {

@@ -24,6 +24,8 @@ export interface Account {
 export interface AccountStore {
   /** Does the store ask who somebody is? Without that accounts protect nothing. */
   enabled(): Promise<boolean>;
+  /** Fails with `denied` for who may not make accounts either. */
+  has(name: string): Promise<boolean>;
   /** Makes it, or brings the one of this name to what is given. */
   put(account: Account): Promise<void>;
   /** False: there was none. */

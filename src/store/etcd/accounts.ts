@@ -52,6 +52,11 @@ class EtcdAccounts implements AccountStore {
     );
   }
 
+  async has(name: string): Promise<boolean> {
+    const roles = await this.#do(authMethods.userGet, name, `look for the user ${name}`);
+    return roles !== 'as it is';
+  }
+
   async put({ name, password, permissions }: Account): Promise<void> {
     const action = `make the user ${name}`;
     await this.#do(authMethods.roleAdd, name, action);
