@@ -4,9 +4,11 @@
  * writes down every good version, and stands in with the last one until the store has a good one.
  */
 import type { Cluster } from '../../encap/cluster.js';
+import type { Clock } from '../../routes/reconciler.js';
+import { systemClock } from '../../routes/reconciler.js';
 import type { SavedCluster } from './last-good-file.js';
 import { readLastGood, writeLastGood } from './last-good-file.js';
-import type { ClusterStore } from './store.js';
+import type { ClusterStore, StoreChange } from './store.js';
 
 export interface LastGoodStore extends ClusterStore {
   /** Set while the store itself has no good version: when the one in use was written down. */
@@ -21,13 +23,20 @@ export interface LastGoodOptions {
   /** File of this node alone, in its state directory. */
   readonly path: string;
   readonly now?: () => Date;
+  readonly clock?: Clock;
 }
+
+/**
+ * Changes of single nodes are written down together: in a large fleet there is one every second, and
+ * each would write all of the cluster. A reboot in between starts from nodes as they were.
+ */
+const nodesEveryMs = 30_000;
 
 export async function withLastGood(
   store: ClusterStore,
   options: LastGoodOptions,
 ): Promise<LastGoodStore> {
-  const { path, now = () => new Date() } = options;
+  const { path, now = () => new Date(), clock = systemClock } = options;
   let saved: SavedCluster | undefined;
   let readProblem: string | undefined;
   let writeProblem: string | undefined;
@@ -40,8 +49,12 @@ export async function withLastGood(
     if (read.kind === 'refused') readProblem = read.problem;
   }
 
+  let later: { cancel(): void } | undefined;
+
   /** Versions that come faster than the disk takes them are skipped but for the last. */
   function save(): void {
+    later?.cancel();
+    later = undefined;
     writing = writing.then(async () => {
       const cluster = store.current;
       if (cluster === undefined || cluster === written) return;
@@ -55,7 +68,10 @@ export async function withLastGood(
     });
   }
   save();
-  store.onChange(save);
+  store.onChange((change: StoreChange) => {
+    if (change.kind === 'all') save();
+    else if (change.names.length > 0) later ??= clock.setTimer(save, nodesEveryMs);
+  });
 
   return {
     name: store.name,
@@ -72,6 +88,9 @@ export async function withLastGood(
         ...(writeProblem === undefined ? [] : [writeProblem]),
         ...store.problems,
       ];
+    },
+    get health() {
+      return store.health;
     },
     lastGoodProblem: readProblem,
     get lastGoodOf() {
@@ -90,7 +109,10 @@ export async function withLastGood(
     },
     saved: () => writing,
     ...(store.publish === undefined ? {} : { publish: (report) => store.publish?.(report) }),
-    close: () => store.close(),
+    close: () => {
+      if (later !== undefined) save();
+      store.close();
+    },
   };
 }
 

@@ -7,12 +7,13 @@ import t from 'tap';
 import type { Cluster } from '../../encap/cluster.js';
 import { desiredState } from '../../routes/desired.js';
 import { Rib } from '../../routes/rib.js';
-import { clusterFromJson, clusterToJson } from '../../src/store/cluster-json.js';
+import { clusterFromJson, clusterJsonPieces, clusterToJson } from '../../src/store/cluster-json.js';
 import { readLastGood, writeLastGood } from '../../src/store/last-good-file.js';
 import { withLastGood } from '../../src/store/last-good.js';
 import type { ClusterStore, StoreChange } from '../../src/store/store.js';
 import { formatObject } from '../../tunnel/format.js';
 import { arbitraryCluster, sketchCluster } from '../support/cluster-builder.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { fromRoot } from '../support/root.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'selvage-last-good-'));
@@ -62,9 +63,9 @@ class TestStore implements ClusterStore {
   onChange(listener: (change: StoreChange) => void): void {
     this.#listeners.push(listener);
   }
-  turn(current: Cluster | undefined): void {
+  turn(current: Cluster | undefined, change: StoreChange = { kind: 'all' }): void {
     this.current = current;
-    for (const listener of this.#listeners) listener({ kind: 'all' });
+    for (const listener of this.#listeners) listener(change);
   }
   reload = (): Promise<void> => Promise.resolve();
   close(): void {
@@ -77,7 +78,11 @@ t.test('any cluster comes back from the disk with the same consequences', (t) =>
     fc.property(arbitraryCluster, (cluster) => {
       const text = clusterToJson(cluster);
       const back = clusterFromJson(text);
-      return clusterToJson(back) === text && consequence(back) === consequence(cluster);
+      return (
+        clusterToJson(back) === text &&
+        [...clusterJsonPieces(cluster)].join('') === text &&
+        consequence(back) === consequence(cluster)
+      );
     }),
     { seed: 20261122, numRuns: 100 },
   );
@@ -126,6 +131,31 @@ t.test('it stands in for a store without a good version, and only until it has o
   t.same(second.problems, []);
   await second.saved();
   t.match(readFileSync(path, 'utf8'), /10\.64\.4\.0\/24/);
+});
+
+t.test('changes of single nodes are written together, and at the end', async (t) => {
+  const path = join(folder, 'nodes', 'last-good.json');
+  const clock = new ManualClock();
+  const store = new TestStore();
+  store.current = small('10.64.2.0/24');
+  const kept = await withLastGood(store, { path, now: () => savedAt, clock });
+  await kept.saved();
+  const onDisk = (): string => readFileSync(path, 'utf8').replace(/.*"name":"b"/s, '');
+  const before = onDisk();
+  const nodes = { kind: 'nodes', names: ['b'] } as const;
+  store.turn(small('10.64.3.0/24'), nodes);
+  await clock.advance(20_000);
+  store.turn(small('10.64.4.0/24'), nodes);
+  await clock.advance(9_000);
+  await kept.saved();
+  t.equal(onDisk(), before, 'not yet');
+  await clock.advance(1_000);
+  await kept.saved();
+  t.match(onDisk(), '10.64.4.0/24', '30 s after the first of them, the last one');
+  store.turn(small('10.64.5.0/24'), nodes);
+  kept.close();
+  await kept.saved();
+  t.match(onDisk(), '10.64.5.0/24', 'at the end what is left');
 });
 
 t.test('what is damaged, of another version or of another store is refused with why', async (t) => {
