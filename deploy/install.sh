@@ -511,6 +511,9 @@ configure() {
     fi
 }
 
+# Is there a cluster file, or has the machine joined a fleet?
+is_configured() { [ -f "$root$etc/cluster.yaml" ] || [ -f "$root$etc/store.yaml" ]; }
+
 # The configuration as it was before this run.
 configure_back() {
     local path mode
@@ -562,7 +565,7 @@ activate() {
         if systemctl is-active --quiet NetworkManager.service; then nmcli general reload conf || true; fi
         if systemctl is-active --quiet systemd-networkd.service; then networkctl reload || true; fi
     fi
-    [ "$start" = yes ] && [ -f "$etc/cluster.yaml" ] || return 0
+    [ "$start" = yes ] && is_configured || return 0
     systemctl is-enabled --quiet selvage-agent.service 2>/dev/null || {
         change "enable selvage-agent.service"
         make_dir "$units/multi-user.target.wants" || return 1
@@ -663,10 +666,10 @@ report() {
     fi
     [ "$dry_run" = no ] || return 0
     say "$name is current"
-    if [ ! -f "$root$etc/cluster.yaml" ]; then
-        say "next: write $etc/cluster.yaml, then run this again or \"systemctl enable --now selvage-agent\""
+    if ! is_configured; then
+        say "next: write $etc/cluster.yaml or run \"selvage node join\", then run this again or \"systemctl enable --now selvage-agent\""
     elif ! live; then
-        say "systemd does not run here; to start the agent: selvage agent --config $etc/cluster.yaml${node_name:+ --node $node_name}"
+        say "systemd does not run here; to start the agent: selvage agent${node_name:+ --node $node_name}"
     fi
 }
 

@@ -71,7 +71,7 @@ t.test('the units have two capabilities, survive an agent, and reload', (t) => {
     t.ok(lines.includes('RuntimeDirectoryMode=0700'), unit);
   }
   const agent = readText('deploy/systemd/selvage-agent.service');
-  t.match(agent, /^ExecStart=\/usr\/bin\/selvage agent --config \/etc\/selvage\/cluster.yaml /m);
+  t.match(agent, /^ExecStart=\/usr\/bin\/selvage agent \$SELVAGE_AGENT_OPTIONS$/m);
   t.match(agent, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
   t.match(agent, /^KillMode=process$/m, 'a plane that the agent started outlives it');
   // Only its own process speaks for it, and it is started anew when it is stuck.
