@@ -3,6 +3,9 @@
  * all the work: dump, plan, diff, ordered apply. What a pass does depends on the kernel and the
  * plan as they are, never on which events led there. Nothing is written while there is no plan.
  *
+ * Where the state is settled and only single nodes' records have changed, a pass is a step: it makes
+ * these nodes' changes and looks at nothing else (`step.ts`). What it cannot do so the whole pass does.
+ *
  * A change that the kernel refuses, or that somebody keeps undoing, waits for its next try by
  * itself (`pace.ts`); only a pass that could not be done at all delays the next one.
  */
@@ -15,6 +18,8 @@ import { diff } from './diff.js';
 import type { Contest } from './fight.js';
 import { isOwnDeviceName } from './ownership.js';
 import { Pace } from './pace.js';
+import type { Step } from './step.js';
+import { isWanted, takeStep } from './step.js';
 
 /** What the kernel should look like; undefined from `plan` means "not in sync: touch nothing". */
 export interface Plan {
@@ -50,6 +55,8 @@ export interface PassReport {
 export interface ReconcilerOptions {
   readonly kernel: Kernel;
   readonly plan: (state: KernelState) => Promise<Plan | undefined>;
+  /** What to do about these nodes alone; undefined: it takes a whole pass. */
+  readonly step?: (names: readonly string[]) => Promise<Step | undefined>;
   readonly clock: Clock;
   readonly onPass: (report: PassReport) => void;
   /** While true a pass looks, compares, reports, and writes nothing. */
@@ -63,6 +70,8 @@ export interface ReconcilerOptions {
 }
 
 const defaultThrottleMs = 5;
+/** A step costs so little that there is nearly nothing to gather for. */
+const stepThrottleMs = 1;
 /** While somebody fights us, his changes come as fast as ours: gather more of them for one pass. */
 const contestedThrottleMs = 50;
 const defaultResyncMs = 60_000;
@@ -79,6 +88,10 @@ const lastRetryMs = 30_000;
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #reasons = new Set<string>();
+  /** Nodes whose records have changed, and nothing else that `#reasons` does not tell. */
+  readonly #names = new Set<string>();
+  /** Objects that the kernel has as they are here, as far as its events tell; undefined: not known. */
+  #settled: ReadonlyMap<string, DesiredObject> | undefined;
   #watch: { close(): void } | undefined;
   #timer: { cancel(): void } | undefined;
   #resync: { cancel(): void } | undefined;
@@ -103,7 +116,9 @@ export class Reconciler {
   }
 
   start(): void {
-    this.#watch = this.#options.kernel.watch((event) => this.#onEvent(event));
+    this.#watch = this.#options.kernel.watch((event) => this.#onEvent(event), {
+      expected: (read) => isWanted(this.#settled, read),
+    });
     this.#armResync();
     this.#armSysctlCheck();
     this.trigger('start');
@@ -113,6 +128,13 @@ export class Reconciler {
   trigger(reason: string): void {
     if (this.#stopped) return;
     this.#reasons.add(reason);
+    this.#schedule();
+  }
+
+  /** As `trigger`, where nothing has changed but the records of these nodes. */
+  changed(names: Iterable<string>): void {
+    if (this.#stopped) return;
+    for (const name of names) this.#names.add(name);
     this.#schedule();
   }
 
@@ -164,24 +186,28 @@ export class Reconciler {
     const now = clock.now();
     const pauseMs = now < this.#pause.sinceMs ? 0 : this.#pause.untilMs - now;
     const gatherMs = this.#contested > 0 ? Math.max(throttleMs, contestedThrottleMs) : throttleMs;
-    const delayMs = Math.max(gatherMs, pauseMs);
+    const isStep = this.#settled !== undefined && this.#reasons.size === 0;
+    const delayMs = isStep ? stepThrottleMs : Math.max(gatherMs, pauseMs);
     this.#timer = clock.setTimer(() => {
       this.#timer = undefined;
       this.#running = this.#run().finally(() => {
         this.#running = undefined;
-        if (this.#reasons.size > 0 && !this.#stopped) this.#schedule();
+        if (this.#reasons.size + this.#names.size > 0 && !this.#stopped) this.#schedule();
       });
     }, delayMs);
   }
 
   async #run(): Promise<void> {
     const { clock, onPass } = this.#options;
-    const reasons = [...this.#reasons];
+    const names = [...this.#names];
+    const reasons = [...this.#reasons, ...(names.length === 0 ? [] : [changedReason(names)])];
+    const onlyNames = this.#reasons.size === 0;
     this.#reasons.clear();
+    this.#names.clear();
     const waiters = this.#waiters;
     this.#waiters = [];
     const startedAtMs = clock.now();
-    const outcome = await this.#work();
+    const outcome = onlyNames ? await this.#takeStep(names) : await this.#work();
     const now = clock.now();
     const durationMs = Math.max(0, now - startedAtMs);
     const restedMs = Math.max(0, startedAtMs - this.#pause.sinceMs);
@@ -202,16 +228,22 @@ export class Reconciler {
     for (const resolve of waiters) resolve(report);
   }
 
-  async #work(): Promise<Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs' | 'contested'>> {
+  /** What a step could not do, the whole pass does. */
+  async #takeStep(names: readonly string[]): Promise<Outcome> {
+    const { kernel, step, frozen } = this.#options;
+    const isSettled = this.#settled !== undefined && frozen?.() !== true;
+    const taken =
+      isSettled && step !== undefined
+        ? await takeStep(kernel, () => step(names))
+        : ({ done: false, changes: [] } as const);
+    if (taken.done) return { ...nothing, changes: taken.changes };
+    const whole = await this.#work();
+    return { ...whole, changes: [...taken.changes, ...whole.changes] };
+  }
+
+  async #work(): Promise<Outcome> {
     const { kernel, clock } = this.#options;
-    const nothing = {
-      changes: [],
-      failed: [],
-      skipped: [],
-      withheld: [],
-      foreign: [],
-      error: undefined,
-    };
+    this.#settled = undefined;
     try {
       const state = await kernel.dump();
       const plan = await this.#options.plan(state);
@@ -230,7 +262,7 @@ export class Reconciler {
         () => undefined,
         (reason: unknown) => asError(reason),
       );
-      return {
+      const outcome = {
         changes: result.applied,
         failed: [...result.failed, ...paced.failed],
         skipped: [...result.skipped, ...paced.waiting],
@@ -238,6 +270,9 @@ export class Reconciler {
         foreign,
         error,
       };
+      if (isClean(outcome) && this.#pace.contested(clock.now()).length === 0)
+        this.#settled = plan.objects;
+      return outcome;
     } catch (error) {
       return { ...nothing, error: asError(error) };
     }
@@ -304,6 +339,28 @@ export class Reconciler {
       if (!this.#stopped) this.#armResync();
     }, resyncMs);
   }
+}
+
+type Outcome = Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs' | 'contested'>;
+
+const nothing: Outcome = {
+  changes: [],
+  failed: [],
+  skipped: [],
+  withheld: [],
+  foreign: [],
+  error: undefined,
+};
+
+/** Is the kernel as it was wanted? What was made anew has had side effects that the next pass sees. */
+function isClean({ changes, failed, skipped, foreign, error }: Outcome): boolean {
+  const isAnew = changes.some((change) => change.kind === 'update' && change.recreate);
+  return error === undefined && !isAnew && failed.length + skipped.length + foreign.length === 0;
+}
+
+function changedReason(names: readonly string[]): string {
+  const [first, ...more] = names;
+  return more.length === 0 ? `${first} changed` : `${first} and ${more.length} more nodes changed`;
 }
 
 function asError(reason: unknown): Error {

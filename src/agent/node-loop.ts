@@ -13,7 +13,7 @@ import { monotonicMs } from './terms-record.js';
 
 export interface NodeLoopOptions {
   readonly planner: Planner;
-  readonly runtime: Pick<NodeRuntime, 'kernel' | 'planOf'>;
+  readonly runtime: Pick<NodeRuntime, 'kernel' | 'planOf' | 'stepOf'>;
   /** The cluster to follow now; undefined: touch nothing. */
   readonly cluster: () => Cluster | undefined;
   readonly onPass: (report: PassReport) => void;
@@ -24,6 +24,8 @@ export interface NodeLoopOptions {
   readonly nowMs?: () => number;
 }
 
+const catchUpMs = 10_000;
+
 export class NodeLoop {
   readonly reconciler: Reconciler;
   readonly #options: NodeLoopOptions;
@@ -32,6 +34,7 @@ export class NodeLoop {
   /** The pass that is under way has made its plan. */
   #planned = false;
   #nextStep: { cancel(): void } | undefined;
+  #catchUp: { cancel(): void } | undefined;
   #enforced: NodePlan | undefined;
   #samePlan = false;
 
@@ -52,6 +55,16 @@ export class NodeLoop {
         this.#plan = plan;
         this.#planned = true;
         return runtime.planOf(plan);
+      },
+      step: (names) => {
+        const cluster = options.cluster();
+        const step = cluster === undefined ? undefined : planner.step(cluster, names);
+        if (step === undefined) return Promise.resolve(undefined);
+        this.#samePlan = false;
+        this.#plan = step.plan;
+        this.#planned = true;
+        this.#armCatchUp();
+        return Promise.resolve(runtime.stepOf(step));
       },
       onPass: (report) => {
         this.#takeStep(report);
@@ -80,13 +93,24 @@ export class NodeLoop {
   }
 
   /** The store has something new. */
-  storeChanged(_change: StoreChange): void {
-    this.reconciler.retryNow('configuration changed');
+  storeChanged(change: StoreChange): void {
+    if (change.kind === 'nodes') this.reconciler.changed(change.names);
+    else this.reconciler.retryNow('configuration changed');
   }
 
   async stop(): Promise<void> {
     await this.reconciler.stop();
     this.#nextStep?.cancel();
+    this.#catchUp?.cancel();
+    this.#options.planner.catchUp();
+  }
+
+  /** What steps have put off is done some time after the first of them. */
+  #armCatchUp(): void {
+    this.#catchUp ??= this.#clock.setTimer(() => {
+      this.#catchUp = undefined;
+      this.#options.planner.catchUp();
+    }, catchUpMs);
   }
 
   /** A change that is under way goes on by itself when its settle time is over. */

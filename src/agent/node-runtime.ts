@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { deviceNames } from '../../routes/ownership.js';
 import type { Clock, Plan } from '../../routes/reconciler.js';
+import type { Step } from '../../routes/step.js';
 import type { Rulesets } from '../../tunnel/guard/index.js';
 import { RulesetReader, judgeRulesets } from '../../tunnel/guard/index.js';
 import type { Guard, GuardSpec } from '../../tunnel/guard/guard.js';
@@ -16,7 +17,8 @@ import { GuardKeeper } from './guard-keeper.js';
 import { SysctlRecord } from './host-sysctls.js';
 import type { AgentPaths } from './paths.js';
 import { sysctlRecordFile, workloadEnvFile } from './paths.js';
-import type { NodePlan } from './planner.js';
+import type { NodePlan } from './node-plan.js';
+import type { PlanStep } from './peer-step.js';
 import { workloadEnv, writeIfChanged } from './workload-env.js';
 
 export interface NodeRuntimeOptions {
@@ -45,6 +47,8 @@ export class NodeRuntime {
   #looked = false;
   /** Why a plane is not as it should be; the rest goes on without. */
   #planeFailure: Error | undefined;
+  /** In the file, as far as we know. */
+  #toldWorkloads: string | undefined;
   /** What keeps files from being written, by file. */
   readonly #fileProblems = new Map<string, string>();
 
@@ -84,12 +88,24 @@ export class NodeRuntime {
         await this.guardKeeper.settle(plan.guard);
         // Not before the routes that led there have gone elsewhere.
         await this.#stopOtherPlanes(new Set(plan.planes.map((spec) => spec.device)));
-        const path = workloadEnvFile(this.#options.paths);
-        this.#tryFile("the workloads' settings", path, () =>
-          writeIfChanged(path, workloadEnv(plan)),
-        );
+        this.#toldWorkloads = undefined;
+        this.#tellWorkloads(plan);
         // Told, and tried again: but what can do without the plane has been done.
         if (this.#planeFailure !== undefined) throw this.#planeFailure;
+      },
+    };
+  }
+
+  /** What the reconciler does where only a few nodes differ: the guard first here as well. */
+  stepOf({ plan, changes, guard }: PlanStep): Step {
+    return {
+      changes,
+      peers: plan.desired.peers,
+      prepare: () => this.guardKeeper.step(guard),
+      settle: async () => {
+        const isSettled = await this.guardKeeper.settleStep(guard.to);
+        this.#tellWorkloads(plan);
+        return isSettled;
       },
     };
   }
@@ -111,6 +127,14 @@ export class NodeRuntime {
       await plane.stop();
       this.#planes.delete(device);
     }
+  }
+
+  #tellWorkloads(plan: NodePlan): void {
+    const path = workloadEnvFile(this.#options.paths);
+    const content = workloadEnv(plan);
+    if (content === this.#toldWorkloads) return;
+    this.#tryFile("the workloads' settings", path, () => writeIfChanged(path, content));
+    this.#toldWorkloads = content;
   }
 
   #tryFile(what: string, path: string, write: () => void): void {

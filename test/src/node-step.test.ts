@@ -1,0 +1,170 @@
+/**
+ * Single nodes that come, go and change: steps end where a whole pass from nothing would, whatever
+ * happens in between, and cost what these nodes cost.
+ */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Cluster, ClusterNode } from '../../encap/cluster.js';
+import { withNode, withoutNode } from '../../encap/node-table.js';
+import { parsePrefix, tryParseInterfaceAddress } from '../../encap/prefix.js';
+import type { InterfaceAddress } from '../../encap/prefix.js';
+import { mainTable, pathMetric } from '../../routes/ownership.js';
+import type { RouteObject } from '../../tunnel/kernel.js';
+import { arbitraryCluster, sketchCluster, sketchNode } from '../support/cluster-builder.js';
+import { NodeWorld, kernelOf } from '../support/node-world.js';
+
+const seed = 20261122;
+t.comment(`fast-check seed ${seed}`);
+const self = 'n0';
+
+type Edit =
+  | { readonly kind: 'join'; readonly id: number; readonly overlay: readonly number[] }
+  | { readonly kind: 'leave' | 'withdraw' | 'stale' | 'label'; readonly id: number }
+  | { readonly kind: 'mtu'; readonly id: number; readonly mtu: number }
+  | { readonly kind: 'move'; readonly id: number; readonly host: number };
+type Trouble =
+  | { readonly kind: 'foreign'; readonly overlay: number; readonly stays: boolean }
+  | { readonly kind: 'drift'; readonly at: number }
+  | { readonly kind: 'refused'; readonly times: number }
+  | { readonly kind: 'guard' | 'lost' | 'dump' | 'restart' | 'later' };
+
+const id = fc.integer({ min: 1, max: 9 });
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('join' as const), id, overlay: fc.array(fc.nat(11), { minLength: 1, maxLength: 2 }) }) }, // prettier-ignore
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('leave', 'withdraw', 'stale', 'label'), id }) }, // prettier-ignore
+  fc.record({ kind: fc.constant('mtu' as const), id, mtu: fc.constantFrom(1300, 1400, 9001) }),
+  fc.record({ kind: fc.constant('move' as const), id, host: fc.integer({ min: 60, max: 65 }) }),
+);
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  fc.record({ kind: fc.constant('foreign' as const), overlay: fc.nat(11), stays: fc.boolean() }),
+  fc.record({ kind: fc.constant('drift' as const), at: fc.nat(40) }),
+  fc.record({ kind: fc.constant('refused' as const), times: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ kind: fc.constantFrom('guard', 'lost', 'dump', 'restart', 'later') }),
+);
+const events = fc.array(fc.oneof({ weight: 5, arbitrary: fc.array(edit, { minLength: 1, maxLength: 3 }) }, { weight: 1, arbitrary: trouble }), { minLength: 1, maxLength: 14 }); // prettier-ignore
+
+const overlayOf = (n: number): string => `10.65.${n}.0/24`;
+
+/** The record after an edit; undefined: there is none. */
+function edited(cluster: Cluster, change: Edit): ClusterNode | undefined {
+  const name = `n${change.id}`;
+  const node = cluster.nodes.get(name);
+  switch (change.kind) {
+    case 'join': {
+      const taken = new Set(
+        [...cluster.nodes.values()]
+          .filter((other) => other.name !== name)
+          .flatMap(({ overlay }) => overlay.map(({ text }) => text)),
+      );
+      const overlay = [...new Set(change.overlay.map(overlayOf))].filter((one) => !taken.has(one));
+      if (overlay.length === 0) return node;
+      const [at] = node?.underlay ?? [];
+      return sketchNode({
+        name,
+        zone: 'z0',
+        at: at === undefined ? `10.0.0.${30 + change.id}/24` : `${at.address.text}/${at.length}`,
+        overlay,
+      });
+    }
+    case 'leave':
+      return undefined;
+    case 'withdraw':
+      return node && { ...node, withdrawn: !node.withdrawn };
+    case 'stale':
+      return node && { ...node, stale: 'since 10:00' };
+    case 'label':
+      return node && { ...node, labels: { role: node.labels['role'] === 'db' ? 'web' : 'db' } };
+    case 'mtu':
+      return node && { ...node, mtu: change.mtu };
+    case 'move': {
+      const to = tryParseInterfaceAddress(`10.0.0.${change.host}/24`) as InterfaceAddress;
+      const held = [...cluster.nodes.values()].some((other) =>
+        other.underlay.some(({ address }) => address.text === to.address.text),
+      );
+      return node && (held ? node : { ...node, underlay: [to] });
+    }
+  }
+}
+
+function foreignRoute(overlay: number): RouteObject {
+  const prefix = parsePrefix(overlayOf(overlay));
+  const metric = pathMetric(prefix);
+  return { type: 'route', prefix, table: mainTable, metric, protocol: 4, target: { kind: 'blackhole' } }; // prettier-ignore
+}
+
+t.test('any sequence of nodes and troubles ends as a whole pass from nothing', async (t) => {
+  let [steps, whole] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(arbitraryCluster, events, async (cluster, sequence) => {
+      const world = new NodeWorld(cluster, { self });
+      const foreign = new Map<number, RouteObject>();
+      await world.quiet();
+      for (const event of sequence) {
+        if (Array.isArray(event)) {
+          let { nodes } = world.cluster;
+          for (const change of event) {
+            const node = edited({ ...world.cluster, nodes }, change);
+            nodes = node === undefined ? withoutNode(nodes, `n${change.id}`) : withNode(nodes, node); // prettier-ignore
+          }
+          const next = { ...world.cluster, nodes, revision: world.cluster.revision + 1 };
+          const before = world.dumps;
+          await world.nodesChanged(next, [...new Set(event.map((change) => `n${change.id}`))]);
+          if (world.dumps === before) steps++;
+          else whole++;
+          continue;
+        }
+        switch (event.kind) {
+          case 'foreign': {
+            const route = foreignRoute(event.overlay);
+            world.kernel.outside([{ verb: 'set', object: route }]);
+            foreign.set(event.overlay, route);
+            if (event.stays) break;
+            await world.clock.advance(50);
+            world.kernel.outside([{ verb: 'delete', object: route }]);
+            foreign.delete(event.overlay);
+            break;
+          }
+          case 'drift': {
+            const objects = [...world.plan.objects.values()].filter(({ type }) => type === 'route' || type === 'fdb' || type === 'neighbour'); // prettier-ignore
+            const object = objects[event.at % Math.max(1, objects.length)];
+            if (object !== undefined) world.kernel.outside([{ verb: 'delete', object }]);
+            break;
+          }
+          case 'refused':
+            world.kernel.inject({ kind: 'refuse', code: 'ENOMEM', times: event.times });
+            break;
+          case 'guard':
+            world.guard.drift('somebody was here');
+            break;
+          case 'lost':
+            world.kernel.loseEvents();
+            break;
+          case 'dump':
+            world.kernel.inject({ kind: 'dump' });
+            break;
+          case 'restart':
+            await world.restart();
+            break;
+          case 'later':
+            await world.quiet();
+        }
+      }
+      // A fault that nothing has met yet must not meet the comparison.
+      world.kernel.loseEvents();
+      await world.quiet();
+      const kernel = kernelOf(cluster, self);
+      kernel.outside([...foreign.values()].map((object) => ({ verb: 'set', object })));
+      const fresh = new NodeWorld(world.cluster, { self, kernel });
+      await fresh.quiet();
+      const [found, wanted] = [world.state(), fresh.state()];
+      await world.close();
+      await fresh.close();
+      assert.equal(found.kernel, wanted.kernel);
+      assert.equal(found.guard, wanted.guard);
+      assert.equal(found.plan, wanted.plan);
+    }),
+    { seed, numRuns: 60 },
+  );
+  t.ok(steps > whole, `${steps} steps, ${whole} whole passes`);
+});
