@@ -40,6 +40,7 @@ import { TermsFile } from './terms-record.js';
 import { PassLog } from './pass-log.js';
 import type { NodePlan } from './planner.js';
 import { Planner } from './planner.js';
+import { Publishing } from './publishing.js';
 import { snapshotRoute } from './snapshot-route.js';
 import type { StatusReport } from './status.js';
 import {
@@ -76,6 +77,7 @@ export class Agent {
   readonly #freeze: Freeze;
   readonly #journal = new Journal();
   readonly #passLog: PassLog;
+  readonly #publishing: Publishing;
   readonly #answers = new AnswerPreparation();
   readonly #traffic = new TrafficMeter();
   readonly #observers: AgentObserver[] = [];
@@ -89,6 +91,11 @@ export class Agent {
     this.#options = options;
     this.#passLog = new PassLog(options.log, this.#journal);
     const { runtime, node } = options;
+    this.#publishing = new Publishing({
+      store: options.store,
+      clock: systemClock,
+      now: () => ({ ready: this.#notReady() === undefined, problems: this.#problems() }),
+    });
     this.#planner = new Planner(runtime.kernel, node, {
       record: new TermsFile(termsFile(options.paths), {
         onRefused: (problem) => options.log.warn(problem),
@@ -244,6 +251,7 @@ export class Agent {
   /** Stops working; everything in the kernel stays and goes on forwarding. */
   async stop(): Promise<void> {
     await this.#change.close();
+    this.#publishing.close();
     this.#options.store.close();
     await this.#server?.close();
     this.#guardWatch?.close();
@@ -274,12 +282,16 @@ export class Agent {
     const repaired = this.#passLog.note(report, { before, samePlan, at: this.#lastPass.at });
     for (const observer of this.#observers) observer.passed?.(report, repaired);
     this.#logProblems();
+    this.#publishing.passed(this.#loop.plan, report);
   }
 
   #logProblems(): void {
+    this.#passLog.tell(this.#problems(), this.#loop.plan?.notes ?? []);
+  }
+
+  #problems(): readonly string[] {
     const { store, runtime } = this.#options;
-    const { problems = [], notes = [] } = this.#loop.plan ?? {};
-    this.#passLog.tell([...store.problems, ...problems, ...runtime.problems], notes);
+    return [...store.problems, ...(this.#loop.plan?.problems ?? []), ...runtime.problems];
   }
 
   /** Undefined: it is ready. */

@@ -10,7 +10,7 @@ import type { PassReport } from '../../routes/reconciler.js';
 import type { SpokenTerms } from '../../routes/spoken-terms.js';
 import { spokenTerms } from '../../routes/spoken-terms.js';
 import type { NodeReport } from '../store/store.js';
-import type { NodePlan } from './planner.js';
+import type { NodePlan } from './node-plan.js';
 
 export class NodeReporter {
   /** Of the last cluster that has been carried out whole. */
