@@ -102,3 +102,16 @@ export type ObserverReport = SimulationReport['observers'][number];
 export type PhaseReport = SimulationReport['phases'][number];
 export type PhaseName = PhaseReport['name'];
 export type Difference = PhaseReport['differences'][number];
+
+/** Path of the published copy, from the root of the package. */
+export const simulationJsonSchemaPath = 'deploy/schema/simulate-1.json';
+
+/** As it is written to the published copy. */
+export function simulationJsonSchemaText(): string {
+  const { $schema, ...schema } = z.toJSONSchema(simulationSchema, {
+    target: 'draft-7',
+    io: 'input',
+  });
+  const titled = { $schema, title: 'What simulate answers, version 1', ...schema };
+  return `${JSON.stringify(titled, null, 2)}\n`;
+}

@@ -1,12 +1,12 @@
-/** `schema`: the JSON Schema of a cluster file, for editors, and of an explanation, for scripts. */
+/** `schema`: the JSON Schema of a cluster file, for editors, and of answers, for scripts. */
 import { Argument, Command } from '@commander-js/extra-typings';
 
 export function schemaCommand() {
   return new Command('schema')
-    .summary('print the JSON Schema of a cluster file or of an explanation')
+    .summary('print the JSON Schema of a cluster file or of an answer')
     .description(
       'Prints the JSON Schema of a cluster file, made from what validates it, or of the JSON that ' +
-        'route-explain answers.',
+        'route-explain or simulate answers.',
     )
     .addHelpText(
       'after',
@@ -18,16 +18,19 @@ Examples:
   # yaml-language-server: $schema=./cluster-v1.json`,
     )
     .addArgument(
-      new Argument('[of]', 'of a cluster file, or of what route-explain answers')
-        .choices(['cluster', 'route-explain'])
+      new Argument('[of]', 'of a cluster file, or of what this command answers')
+        .choices(['cluster', 'route-explain', 'simulate'] as const)
         .default('cluster' as const),
     )
     .action(async (of) => {
-      const [{ clusterJsonSchemaText }, { explainJsonSchemaText }, { print }] = await Promise.all([
-        import('../../config/index.js'),
-        import('../../explain/report-schema.js'),
-        import('../output.js'),
-      ]);
-      print(of === 'cluster' ? clusterJsonSchemaText() : explainJsonSchemaText());
+      const { print } = await import('../output.js');
+      switch (of) {
+        case 'cluster':
+          return print((await import('../../config/index.js')).clusterJsonSchemaText());
+        case 'route-explain':
+          return print((await import('../../explain/report-schema.js')).explainJsonSchemaText());
+        case 'simulate':
+          return print((await import('../../simulate/report.js')).simulationJsonSchemaText());
+      }
     });
 }

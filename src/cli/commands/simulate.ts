@@ -63,7 +63,7 @@ Examples:
   selvage simulate --growth 100,1000,10000,100000 --svg growth.svg`,
     )
     .action(async (options) => {
-      const [{ printAnswer, remark }, { renderGrowth, renderSimulation }, runs, { exitCodes }] =
+      const [{ printAnswer, remark }, { renderSimulation }, runs, { exitCodes }] =
         await Promise.all([
           import('../output.js'),
           import('../render/simulate.js'),
@@ -90,7 +90,10 @@ Examples:
         process.exitCode = report.converged && report.complete ? exitCodes.ok : exitCodes.found;
         return;
       }
-      const { grow } = await import('../../simulate/growth.js');
+      const [{ grow }, { renderGrowth }] = await Promise.all([
+        import('../../simulate/growth.js'),
+        import('../render/simulate-growth.js'),
+      ]);
       const report = await grow({
         sizes: growth,
         churnPerMinute,
