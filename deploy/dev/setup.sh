@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a fresh clone on Debian ready to run: `setup.sh demo` for the lab, `setup.sh test` for
-# everything the tests use, `setup.sh build` for npm packages and the compiled command only.
+# everything the tests use, `setup.sh bench` for what the benchmarks compare with besides, `setup.sh
+# build` for npm packages and the compiled command only.
 #
 # Does only what is missing and says what it does; a second run is silent and takes a moment.
 set -euo pipefail
@@ -21,12 +22,13 @@ compiler=(g++ make python3)
 case $profile in
 build) packages=() ;;
 demo) packages=("${runtime[@]}") ;;
-test)
+test | bench)
     # kmod loads modules inside user-mode Linux; systemd is there for systemd-analyze only.
     packages=("${runtime[@]}" tshark python3-scapy user-mode-linux kmod ethtool shellcheck systemd
-        awscli)
+        awscli etcd-server etcd-client openssl)
+    [ "$profile" != bench ] || packages+=(frr bird2)
     ;;
-*) fail "usage: setup.sh build|demo|test, not '$profile'" ;;
+*) fail "usage: setup.sh build|demo|test|bench, not '$profile'" ;;
 esac
 
 is_installed() {
@@ -36,6 +38,15 @@ is_installed() {
 apt() {
     DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 \
         -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@"
+}
+
+# Packages bring servers (etcd, bird, zebra), and installing them would start these on the machine.
+services_stay_off() {
+    local policy=/usr/sbin/policy-rc.d
+    [ ! -e "$policy" ] || return 0
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 }
 
 # Installs what is missing of the packages named.
@@ -49,6 +60,7 @@ need_packages() {
         return 0
     fi
     say "installing Debian packages: ${missing[*]}"
+    services_stay_off
     log=$(mktemp)
     # The lists may be absent or old: one update, then one more try after a pause.
     if ! { apt update && apt install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then

@@ -3,6 +3,7 @@
  * figures depend on the machine.
  */
 import { benchLpm, benchRib } from './core.js';
+import { benchDaemons } from './daemons.js';
 import { benchExplain } from './explain.js';
 import { benchKernel } from './kernel.js';
 import { benchMemory } from './memory.js';
@@ -16,4 +17,5 @@ await benchRib();
 await benchLpm();
 await benchVerify();
 await benchKernel();
+await benchDaemons();
 save();
