@@ -5,6 +5,8 @@ import { startEtcd } from '../support/etcd.js';
 import { etcdBench, memoryBench } from './kv-bench.js';
 import { kvContract } from './kv-suite.js';
 
+t.setTimeout(240_000);
+
 kvContract(t, memoryBench());
 
 const skip = skipReason('etcd');

@@ -16,6 +16,7 @@ import type { Teardown } from './netns.js';
 
 export interface EtcdTls {
   readonly ca: string;
+  /** Of the members, and of etcdctl where it is not told another. */
   readonly cert: string;
   readonly key: string;
 }
@@ -40,6 +41,16 @@ export interface EtcdMember {
   /** It goes on listening, and answers nothing. */
   pause(): void;
   resume(): void;
+  /** All that it has written down is gone; it must not run. */
+  wipe(): void;
+}
+
+export interface CtlOptions {
+  readonly only?: EtcdMember;
+  /** Instead of the members' own certificate. */
+  readonly pair?: { readonly cert: string; readonly key: string };
+  /** For standard input, e.g. a value of any bytes. */
+  readonly input?: Buffer;
 }
 
 export interface Etcd {
@@ -47,7 +58,7 @@ export interface Etcd {
   /** Of an address: `127.0.0.1:41234,127.0.0.1:41235`. */
   readonly authority: string;
   /** Runs etcdctl against the members that are named, or all; returns what it prints. */
-  ctl(args: readonly string[], options?: { readonly only?: EtcdMember }): string;
+  ctl(args: readonly string[], options?: CtlOptions): string;
   /** Resolves once a linearizable read succeeds at that member. */
   ready(member: EtcdMember): Promise<void>;
   leader(): EtcdMember;
@@ -65,6 +76,7 @@ export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise
     const address = place?.address ?? '127.0.0.1';
     return {
       name: `m${index + 1}`,
+      folder: join(folder, `m${index + 1}`),
       ...(place === undefined ? {} : { namespace: place.namespace }),
       endpoint: `${address}:${ports[index * 2] ?? 2379}`,
       peer: `http://${address}:${ports[index * 2 + 1] ?? 2380}`,
@@ -84,7 +96,7 @@ export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise
           ];
     return new Member(plan, [
       `--name=${plan.name}`,
-      `--data-dir=${join(folder, plan.name)}`,
+      `--data-dir=${plan.folder}`,
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${plan.peer}`,
@@ -110,9 +122,10 @@ export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise
 }
 
 function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
-  const secured =
-    tls === undefined ? [] : [`--cacert=${tls.ca}`, `--cert=${tls.cert}`, `--key=${tls.key}`];
-  const run = (args: readonly string[], only: EtcdMember | undefined) => {
+  const run = (args: readonly string[], { only, input, pair }: CtlOptions = {}) => {
+    const { cert, key } = pair ?? tls ?? {};
+    const secured =
+      tls === undefined ? [] : [`--cacert=${tls.ca}`, `--cert=${cert}`, `--key=${key}`];
     const asked = only === undefined ? members : members.filter((one) => one === only);
     const endpoints = asked.map((member) => member.endpoint).join(',');
     const inside = asked[0]?.namespace;
@@ -126,6 +139,7 @@ function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
     ];
     return spawnSync(command[0]!, command.slice(1), {
       encoding: 'utf8',
+      ...(input === undefined ? {} : { input }),
       env: { ...process.env, ETCDCTL_API: '3' },
     });
   };
@@ -133,7 +147,7 @@ function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
     members,
     authority: members.map((member) => member.endpoint).join(','),
     ctl: (args, options = {}) => {
-      const { status, stdout, stderr } = run(args, options.only);
+      const { status, stdout, stderr } = run(args, options);
       if (status !== 0) throw new Error(`etcdctl ${args.join(' ')}: ${stderr}`);
       return stdout;
     },
@@ -141,7 +155,7 @@ function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
       await eventually(
         () => {
           // Where users are in force a refusal is an answer too.
-          const { status, stderr } = run(['get', 'ready'], member);
+          const { status, stderr } = run(['get', 'ready'], { only: member });
           return status === 0 || stderr.includes('user name is empty');
         },
         () => `${member.name} does not answer`,
@@ -150,20 +164,20 @@ function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
     leader: () => {
       for (const member of members) {
         if (!member.isRunning) continue;
-        const { status, stdout } = run(['endpoint', 'status', '-w', 'json'], member);
+        const { status, stdout } = run(['endpoint', 'status', '-w', 'json'], { only: member });
         if (status !== 0) continue;
         const [answer] = JSON.parse(stdout) as {
           Status: { header: { member_id: number }; leader: number };
         }[];
-        if (answer !== undefined && answer.Status.header.member_id === answer.Status.leader)
-          return member;
+        const { header, leader } = answer?.Status ?? {};
+        if (header !== undefined && header.member_id === leader) return member;
       }
       throw new Error('there is no leader');
     },
     compact: () => {
-      const { stdout } = run(['get', 'any', '-w', 'json'], undefined);
+      const { stdout } = run(['get', 'any', '-w', 'json']);
       const { header } = JSON.parse(stdout) as { header: { revision: number } };
-      run(['compact', String(header.revision)], undefined);
+      run(['compact', String(header.revision)]);
     },
   };
 }
@@ -172,16 +186,23 @@ class Member implements EtcdMember {
   readonly name: string;
   readonly endpoint: string;
   readonly namespace: string | undefined;
+  readonly #folder: string;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
 
   constructor(
-    plan: { readonly name: string; readonly endpoint: string; readonly namespace?: string },
+    plan: {
+      readonly name: string;
+      readonly endpoint: string;
+      readonly folder: string;
+      readonly namespace?: string;
+    },
     args: readonly string[],
   ) {
     this.name = plan.name;
     this.endpoint = plan.endpoint;
     this.namespace = plan.namespace;
+    this.#folder = plan.folder;
     this.#args = args;
   }
 
@@ -220,10 +241,14 @@ class Member implements EtcdMember {
     process.kill(this.pid, 'SIGCONT');
   }
 
+  wipe(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
   async #end(signal: NodeJS.Signals): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    if (running?.exitCode !== null || running.signalCode !== null) return;
     const exited = new Promise((resolve) => running.once('exit', resolve));
     running.kill(signal);
     await exited;

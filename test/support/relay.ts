@@ -12,13 +12,15 @@ export interface Relay {
   cut(): void;
   /** Connections stay and nothing passes, nor on new ones. */
   hold(): void;
+  /** What the client says arrives, and no answer comes back. */
+  holdAnswers(): void;
   mend(): void;
 }
 
 export async function startRelay(t: Teardown, target: string): Promise<Relay> {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(target) ?? [];
   const pairs = new Set<readonly [Socket, Socket]>();
-  let state: 'open' | 'cut' | 'held' = 'open';
+  let state: 'open' | 'cut' | 'held' | 'answers held' = 'open';
   const server = createServer((client) => {
     if (state === 'cut') {
       client.resetAndDestroy();
@@ -29,12 +31,13 @@ export async function startRelay(t: Teardown, target: string): Promise<Relay> {
     pairs.add(pair);
     for (const [from, to] of [pair, [remote, client] as const]) {
       from.on('data', (bytes) => {
-        if (state !== 'held') to.write(bytes);
+        if (state === 'held' || (state === 'answers held' && from === remote)) return;
+        to.write(bytes);
       });
       from.on('error', () => undefined);
       from.on('close', () => {
         pairs.delete(pair);
-        if (state !== 'held') to.destroy();
+        if (state === 'open') to.destroy();
       });
     }
   });
@@ -57,9 +60,10 @@ export async function startRelay(t: Teardown, target: string): Promise<Relay> {
       breakAll();
     },
     hold: () => (state = 'held'),
+    holdAnswers: () => (state = 'answers held'),
     mend: () => {
       // What was held back is lost, so a connection of before would be garbled.
-      if (state === 'held') breakAll();
+      if (state !== 'open') breakAll();
       state = 'open';
     },
   };

@@ -3,6 +3,8 @@
  * that this member gave. Tokens are kept a member each: one that was restarted has forgotten those
  * of all, and one that is behind does not know yet what another gave out.
  */
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { Client, Metadata, credentials, status } from '@grpc/grpc-js';
 import type { Credentials, Login } from '../access.js';
@@ -143,15 +145,16 @@ export class Member {
 function clientFor(endpoint: Endpoint, options: MemberOptions): Client {
   const { timing } = options;
   const { tls } = options.credentials;
+  const name = tls?.serverName ?? (isIP(endpoint.host) === 0 ? undefined : noName);
   const channel =
     tls === undefined
       ? credentials.createInsecure()
-      : credentials.createSsl(tls.ca ?? null, tls.pair?.key ?? null, tls.pair?.cert ?? null);
-  const name = tls?.serverName;
+      : credentials.createSsl(tls.ca ?? null, tls.pair?.key ?? null, tls.pair?.cert ?? null, {
+          checkServerIdentity: (host, cert) =>
+            checkServerIdentity(host === noName ? endpoint.host : host, cert),
+        });
   return new Client(`dns:///${endpoint.text}`, channel, {
-    ...(name === undefined
-      ? {}
-      : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name }),
+    ...(tls === undefined || name === undefined ? {} : { 'grpc.ssl_target_name_override': name }),
     'grpc.keepalive_time_ms': timing.keepaliveMs,
     'grpc.keepalive_timeout_ms': timing.keepaliveTimeoutMs,
     'grpc.initial_reconnect_backoff_ms': timing.firstPauseMs,
@@ -168,6 +171,9 @@ function clientFor(endpoint: Endpoint, options: MemberOptions): Client {
     'grpc.use_local_subchannel_pool': 1,
   });
 }
+
+/** TLS names a host to the server and never an address; the certificate is checked for that. */
+const noName = 'address.invalid';
 
 function closedEarly(): Error {
   return Object.assign(new Error('closed without an answer'), {

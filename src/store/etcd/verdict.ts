@@ -91,23 +91,46 @@ function failed(failure: KeyValueFailure, why: string): Verdict {
 
 /** Certificates do not mend themselves while a command waits. */
 function isHopeless(details: string): boolean {
-  return /certificate|altnames|self-signed|EPROTO|wrong version number|ssl3?_|handshake failure/i.test(
-    details,
-  );
+  return certificateWords(details) !== undefined;
 }
 
 function plainWords(details: string): string {
   if (details.includes('no leader')) return 'it has no leader';
   if (details.includes('leader changed')) return 'its leader has just changed';
   if (details.includes('request timed out')) return 'the members do not agree in time';
-  const cause = /Last error: (?:Error: )?([^\n]*)/.exec(details)?.[1] ?? details;
-  const text = cause.replace(/\.? ?Resolution note:.*$/, '').trim();
-  const refused = text.includes('ECONNREFUSED');
-  if (refused) return 'nobody listens there';
-  if (text.includes('wrong version number')) return 'it does not speak TLS';
-  if (/ECONNRESET|Connection dropped|socket hang up|GOAWAY|RST_STREAM|read ECONN/.test(text))
-    return details.includes('No connection established')
-      ? 'it closes the connection; does it want TLS, or a certificate?'
-      : 'the connection broke';
-  return text === '' ? 'the connection broke' : text;
+  const unmade = /^No connection established\. Last error: (?:Error: )?(.*)/s.exec(details)?.[1];
+  if (unmade === undefined)
+    return /ECONNRESET|Connection dropped|GOAWAY|RST_STREAM|socket hang up/.test(details)
+      ? 'the connection broke'
+      : details;
+  const cause = unmade
+    .replace(/\.? ?Resolution note:.*$/s, '')
+    .replace(/\(\d{4}-[^)]*\)$/, '')
+    .trim();
+  if (cause.includes('ECONNREFUSED')) return 'nobody listens there';
+  if (cause.includes('before secure TLS connection') || cause.includes('wrong version number'))
+    return 'it ends the connection before TLS is agreed on; does it speak TLS?';
+  if (cause === 'Failed to connect' || cause.includes('ECONNRESET'))
+    return 'it closes the connection; does it want TLS, or a certificate?';
+  return certificateWords(cause) ?? cause;
+}
+
+function certificateWords(cause: string): string | undefined {
+  if (cause.includes('altnames')) {
+    const names = /altnames: ([^\n]*?)\.?(?: Resolution note:|$)/.exec(cause)?.[1] ?? '';
+    return `its certificate is another's (${names}); is it the right host, or should --store-server-name name it?`;
+  }
+  if (
+    /alert (?:bad|unknown|unsupported|no) ?certificate|certificate required|alert unknown ca|alert certificate/.test(
+      cause,
+    )
+  )
+    return 'it wants a certificate that its authority has signed; give one with --store-cert and --store-key';
+  const distrust =
+    /unable to (?:verify|get)[^.\n]*|self[- ]signed certificate[^.\n]*|certificate has expired|certificate is not yet valid/.exec(
+      cause,
+    );
+  if (distrust !== null)
+    return `its certificate is not trusted: ${distrust[0]}; name its authority with --store-ca`;
+  return undefined;
 }
