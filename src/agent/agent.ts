@@ -112,7 +112,11 @@ export class Agent {
       planner: this.#planner,
       runtime,
       resyncMs: options.resyncMs,
-      cluster: () => this.#candidate ?? options.store.current,
+      cluster: () => {
+        const isOfStore = this.#candidate === undefined && options.store.lastGoodOf === undefined;
+        this.#publishing.planning({ isOfStore });
+        return this.#candidate ?? options.store.current;
+      },
       onPass: (report) => this.#onPass(report),
       frozen: () => this.#freeze.report !== undefined,
     });

@@ -19,16 +19,22 @@ export class Publishing {
   readonly #options: PublishingOptions;
   readonly #reporter = new NodeReporter();
   #timer: { cancel(): void } | undefined;
+  #isOfStore = false;
   #failures: readonly string[] = [];
 
   constructor(options: PublishingOptions) {
     this.#options = options;
   }
 
+  /** A plan is being made, by a cluster of the store's or by one that stands in. */
+  planning(cluster: { readonly isOfStore: boolean }): void {
+    this.#isOfStore = cluster.isOfStore;
+  }
+
   passed(plan: NodePlan | undefined, report: PassReport): void {
     const { store, clock, now } = this.#options;
     if (store.publish === undefined) return;
-    this.#reporter.passed(plan, report);
+    this.#reporter.passed(plan, { report, isOfStore: this.#isOfStore });
     this.#failures = failuresOf(report);
     this.#timer ??= clock.setTimer(() => {
       this.#timer = undefined;

@@ -13,18 +13,22 @@ import type { NodeReport } from '../store/store.js';
 import type { NodePlan } from './node-plan.js';
 
 export class NodeReporter {
-  /** Of the last cluster that has been carried out whole. */
+  /** Of the last cluster that has been carried out whole; 0: it is none of the store's. */
   #revision = 0;
   #known: SpokenTerms | undefined;
   /** Plans since `#known`, the oldest first. */
   #plans: { readonly plan: NodePlan; readonly isDone: boolean }[] = [];
 
-  /** A pass has ended. */
-  passed(plan: NodePlan | undefined, report: PassReport): void {
+  /** A pass has ended; `isOfStore`: its cluster was one that the store has told. */
+  passed(
+    plan: NodePlan | undefined,
+    { report, isOfStore }: { readonly report: PassReport; readonly isOfStore: boolean },
+  ): void {
     // What is withheld has not been begun.
     if (plan === undefined || report.withheld.length > 0) return;
     const isDone = isCarriedOut(report);
-    if (isDone && plan.led?.isWhole !== false) this.#revision = plan.configured.revision;
+    if (isDone && plan.led?.isWhole !== false)
+      this.#revision = isOfStore ? plan.configured.revision : 0;
     // All that came before has been replaced.
     if (isDone) this.#plans = [];
     if (this.#plans.at(-1)?.plan !== plan) this.#plans.push({ plan, isDone });
