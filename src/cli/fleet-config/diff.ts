@@ -1,26 +1,15 @@
 /** What differs between two versions: the lines, and whom it sends another way. */
 import { effectBetween } from '../../store/fleet/config-change.js';
 import { readHistory } from '../../store/fleet/config-history.js';
-import type { DiffReport } from '../../verify/report.js';
 import { exitCodes } from '../exit-codes.js';
 import { unableFailure } from '../failure.js';
 import type { Format } from '../options.js';
 import { printAnswer } from '../output.js';
 import { renderConfigDiff } from '../render/config-diff.js';
 import type { StoreFlags } from '../store-options.js';
+import type { ConfigDiffReport } from './reports.js';
 import { requireVersion, versionBefore, withConfigStore } from './store.js';
 import { unifiedDiff } from './text-diff.js';
-
-export interface ConfigDiffReport {
-  readonly schema: 'selvage.config-diff/1';
-  readonly old: number;
-  readonly new: number;
-  readonly same: boolean;
-  /** Unified; empty when it is the same. */
-  readonly text: string;
-  /** Null: it was not asked for. */
-  readonly effect: DiffReport | null;
-}
 
 export async function diffConfig(
   asked: { readonly old: number | undefined; readonly next: number | undefined },

@@ -15,6 +15,7 @@ const mark = '# selvage: ';
 export class DraftFile {
   readonly path: string;
   readonly #folder: string;
+  #first: string | undefined;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -27,11 +28,18 @@ export class DraftFile {
   }
 
   async write(text: string, problems: readonly Problem[] = []): Promise<void> {
+    this.#first ??= text;
     await writeFile(this.path, withProblems(text, problems), { mode: 0o600 });
   }
 
   async read(): Promise<string> {
     return withoutProblems(await readFile(this.path, 'utf8'));
+  }
+
+  /** Does it hold anything that was not there at first? */
+  async isWorthKeeping(): Promise<boolean> {
+    const text = await this.read().catch(() => '');
+    return text.trim() !== '' && text !== this.#first;
   }
 
   /** Without the comments, for somebody who goes on by other means. */

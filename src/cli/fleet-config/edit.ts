@@ -31,7 +31,7 @@ export async function editConfig(
     await printChange(edited.report, { text: edited.text, output: options.output });
   } catch (error) {
     // The store does not answer any more: what was typed is worth keeping.
-    keep = await hasText(draft);
+    keep = await draft.isWorthKeeping();
     throw error;
   } finally {
     if (keep) {
@@ -80,11 +80,4 @@ async function edit(
     before = text;
     problems = report.problems.filter(({ severity }) => severity === 'error');
   }
-}
-
-async function hasText(draft: DraftFile): Promise<boolean> {
-  return draft.read().then(
-    (text) => text.trim() !== '',
-    () => false,
-  );
 }

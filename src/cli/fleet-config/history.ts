@@ -5,33 +5,12 @@ import {
   isUsable,
   readHistory,
 } from '../../store/fleet/config-history.js';
-import type { ConfigValue } from '../../store/fleet/records.js';
 import type { Format } from '../options.js';
 import { printAnswer, remark } from '../output.js';
 import { renderConfigHistory } from '../render/config-history.js';
 import type { StoreFlags } from '../store-options.js';
+import type { HistoryReport, VersionReport } from './reports.js';
 import { withConfigStore } from './store.js';
-
-export interface HistoryReport {
-  readonly schema: 'selvage.config-history/1';
-  /** All that are kept. */
-  readonly total: number;
-  readonly versions: readonly VersionReport[];
-}
-
-export interface VersionReport {
-  readonly number: number;
-  /** Null, as all of what follows: it cannot be read, see `problem`. */
-  readonly at: string | null;
-  readonly by: string | null;
-  readonly message: string | null;
-  readonly phase: NonNullable<ConfigValue['changeover']>['phase'] | null;
-  readonly bytes: number | null;
-  /** Lines against the version before; null without one. */
-  readonly lines: { readonly added: number; readonly removed: number } | null;
-  readonly inForce: boolean;
-  readonly problem: string | null;
-}
 
 export async function showHistory(
   options: StoreFlags & { readonly limit: number; readonly output: Format },

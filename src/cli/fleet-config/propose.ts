@@ -16,7 +16,7 @@ export interface ConfigChangeReport {
   readonly file: string;
   /** The one that was written, or that has this text already. */
   readonly version: number | null;
-  /** The one that it follows; 0: it is the first. */
+  /** The one that it follows, or was to; 0: it is the first; null: none was named. */
   readonly base: number | null;
   /** Nodes that have registered themselves and count by it. */
   readonly registered: number;
@@ -64,7 +64,13 @@ export async function propose(
     case 'unchanged':
       return { ...nothing, file, outcome: 'unchanged', version: judged.number };
     case 'conflict':
-      return { ...nothing, file, outcome: 'conflict', other: otherOf(judged.other) };
+      return {
+        ...nothing,
+        file,
+        outcome: 'conflict',
+        base: proposal.ifVersion ?? null,
+        other: otherOf(judged.other),
+      };
     case 'acceptable':
   }
   const { base, registered, dangers, remarks, warnings } = judged;

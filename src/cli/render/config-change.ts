@@ -43,17 +43,18 @@ function verdict(report: ConfigChangeReport, terminal: Terminal): string[] {
   const good = (text: string): string[] =>
     marked({ text, mark: '✓', style: paint.green }, terminal);
   const bad = (text: string): string[] => marked({ text, mark: '✗', style: paint.red }, terminal);
-  const nodes = `${registered} registered ${registered === 1 ? 'node' : 'nodes'}`;
+  const nodes =
+    registered === 0 ? '' : ` with ${registered} registered ${registered === 1 ? 'node' : 'nodes'}`;
   switch (report.outcome) {
     case 'unchanged':
       return good(`version ${version} has this text already; nothing was written`);
     case 'would-write':
-      return good(`${file} is valid with ${nodes} and would be version ${version}`);
+      return good(`${file} is valid${nodes} and would be version ${version}`);
     case 'written':
       return [
         ...good(
           base === 0
-            ? `version 1 is written, the first of this cluster (valid with ${nodes})`
+            ? `version 1 is written, the first of this cluster`
             : `version ${version} is written; "selvage config rollback" takes it back`,
         ),
         ...(pruned.length === 0
@@ -65,17 +66,17 @@ function verdict(report: ConfigChangeReport, terminal: Terminal): string[] {
     case 'refused':
       return bad('nothing was written; --force-change writes it all the same');
     case 'conflict':
-      return bad(conflictText(other));
+      return bad(conflictText(other, base));
   }
 }
 
 /** Who was first, and how to go on. */
-export function conflictText(other: OtherVersion | null): string {
+function conflictText(other: OtherVersion | null, base: number | null): string {
   if (other === null) return 'nothing was written: somebody else wrote first; look again';
   const { number, by, at, message } = other;
   const who = by === null ? '' : ` by ${by} at ${at}${message === null ? '' : ` ("${message}")`}`;
   return (
-    `nothing was written: version ${number} was written${who}; "selvage config diff" shows what it ` +
+    `nothing was written: version ${number} was written${who}; "selvage config diff${base === null || base === 0 ? '' : ` ${base}`}" shows what ` +
     `changed: take that into your text, then "selvage config set FILE --if-version ${number}"`
   );
 }

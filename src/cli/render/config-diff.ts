@@ -1,5 +1,5 @@
 /** Two versions of a fleet's configuration: the lines that differ, then what comes of it. */
-import type { ConfigDiffReport } from '../fleet-config/diff.js';
+import type { ConfigDiffReport } from '../fleet-config/reports.js';
 import type { Terminal } from '../terminal.js';
 import { renderDiff } from './diff.js';
 import type { Style } from './layout.js';

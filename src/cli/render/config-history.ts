@@ -1,5 +1,5 @@
 /** The versions of a fleet's configuration in columns. */
-import type { HistoryReport, VersionReport } from '../fleet-config/history.js';
+import type { HistoryReport, VersionReport } from '../fleet-config/reports.js';
 import type { Terminal } from '../terminal.js';
 import { type Span, columns, fill } from './layout.js';
 

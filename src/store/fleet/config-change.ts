@@ -3,7 +3,6 @@
  * agent will take, with the nodes that are registered now; whom does it touch; does it cut anybody
  * off?
  */
-import type { Cluster } from '../../../encap/cluster.js';
 import type { Problem } from '../../config/problem.js';
 import { readClusterFile } from '../../config/reader.js';
 import { type DiffReport, diffReport } from '../../verify/report.js';
@@ -15,7 +14,13 @@ import {
   lastNumber,
   readHistory,
 } from './config-history.js';
-import { type Membership, problemsTogether, readClaims, withRegistered } from './config-members.js';
+import {
+  type Claims,
+  type Membership,
+  problemsTogether,
+  readClaims,
+  withRegistered,
+} from './config-members.js';
 import {
   type ConfigDraft,
   type ConfigTarget,
@@ -74,22 +79,17 @@ export async function judgeChange(
   const parsed = await parse(text, file);
   if (!parsed.ok) return { kind: 'invalid', problems: parsed.problems };
   const claims = await readClaims(kv, keys);
-  const next = withRegistered(parsed.cluster, claims);
-  const together = problemsTogether(next, file);
-  if (together.some(({ severity }) => severity === 'error'))
-    return { kind: 'invalid', problems: together };
-  const before = await clusterOf(current);
-  const old = before === undefined ? undefined : withRegistered(before, claims);
-  const effect =
-    old === undefined || current === undefined
-      ? undefined
-      : effectOf([old, `version ${current.number}`], [next, file]);
+  const next: Side = [withRegistered(parsed.cluster, claims), file];
+  const old = await sideOf(current, claims);
+  const errors = newErrors(old, next);
+  if (errors.length > 0) return { kind: 'invalid', problems: errors };
+  const effect = old === undefined ? undefined : effectOf(old, next);
   return {
     kind: 'acceptable',
     base: lastNumber(base),
     effect,
-    registered: next.registered.size,
-    dangers: dangersOf({ old, next, effect, current }),
+    registered: next[0].registered.size,
+    dangers: dangersOf({ old: old?.[0], next: next[0], effect, current }),
     remarks: remarksOf(base, effect),
     warnings: parsed.warnings,
     write: () => writeVersion(target, { base, draft: proposal }),
@@ -101,16 +101,25 @@ export async function effectBetween(
   { kv, keys }: ConfigTarget,
   versions: readonly [ConfigVersion, ConfigVersion],
 ): Promise<DiffReport | undefined> {
-  const [old, next] = await Promise.all(versions.map((version) => clusterOf(version)));
-  if (old === undefined || next === undefined) return undefined;
   const claims = await readClaims(kv, keys);
-  const [a, b] = versions;
-  return effectOf(
-    [withRegistered(old, claims), `version ${a.number}`],
-    [withRegistered(next, claims), `version ${b.number}`],
-  );
+  const [old, next] = await Promise.all(versions.map((version) => sideOf(version, claims)));
+  return old === undefined || next === undefined ? undefined : effectOf(old, next);
 }
 
+/** What nodes that came since have made of the text in force holds up no change of anything else. */
+function newErrors(old: Side | undefined, next: Side): readonly Problem[] {
+  if (next[0].registered.size === 0) return [];
+  const errors = errorsOf(next);
+  if (errors.length === 0 || old === undefined) return errors;
+  const known = new Set(errorsOf(old).map(({ code, message }) => `${code} ${message}`));
+  return errors.filter(({ code, message }) => !known.has(`${code} ${message}`));
+}
+
+function errorsOf([membership, file]: Side): readonly Problem[] {
+  return problemsTogether(membership, file).filter(({ severity }) => severity === 'error');
+}
+
+/** With the name that its text was read by. */
 type Side = readonly [Membership, string];
 
 function effectOf([old, oldName]: Side, [next, nextName]: Side): DiffReport {
@@ -124,10 +133,15 @@ function parse(text: string, file: string): ReturnType<typeof readClusterFile> {
   return readClusterFile({ bytes: Buffer.from(text, 'utf8'), file, members: 'registering' });
 }
 
-async function clusterOf(version: ConfigVersion | undefined): Promise<Cluster | undefined> {
+/** Undefined: there is no such version, or it is not valid for this release. */
+async function sideOf(
+  version: ConfigVersion | undefined,
+  claims: Claims,
+): Promise<Side | undefined> {
   if (version?.value === undefined) return undefined;
-  const parsed = await parse(version.value.text, `version ${version.number}`);
-  return parsed.ok ? parsed.cluster : undefined;
+  const file = `version ${version.number}`;
+  const parsed = await parse(version.value.text, file);
+  return parsed.ok ? [withRegistered(parsed.cluster, claims), file] : undefined;
 }
 
 /** Names in a line; `selvage node list` has all of them. */
