@@ -278,10 +278,13 @@ class OpenFleetStore implements FleetStore {
   }
 
   #choose(): void {
+    if (this.#closing.signal.aborted) return;
     this.#chooseAgain = true;
     this.#choosing ??= this.#chooseUntilDone().finally(() => {
       this.#choosing = undefined;
-      this.#gather();
+      // Asked for after the last look whether somebody asks.
+      if (this.#chooseAgain && !this.#closing.signal.aborted) this.#choose();
+      else this.#gather();
     });
   }
 
@@ -387,7 +390,7 @@ class OpenFleetStore implements FleetStore {
       ...(broken === undefined ? [] : [`${this.name}: ${broken}; what is known stays in force`]),
       ...bounded(problems),
       ...none,
-      ...bounded(inForce?.warnings ?? []),
+      ...bounded((chosen ?? inForce)?.warnings ?? []),
       ...(own === undefined ? [] : [own]),
       ...bounded(this.#records.problems()),
     ];

@@ -22,8 +22,10 @@ export type PresenceState =
 interface Absent {
   /** For people. */
   readonly since: string;
-  /** Both on the clock that stands still during outages. */
-  staleAtMs: number;
+  /** On the clock that stands still during outages. */
+  readonly goneAtMs: number;
+  /** On the same; undefined: not yet. */
+  staleAtMs: number | undefined;
   told: PresenceState['kind'];
 }
 
@@ -36,8 +38,8 @@ export class Presence {
   /** What has been heard of before the last outage, in milliseconds. */
   #heardMs = 0;
   #syncedAt: number | undefined;
-  /** Nobody is stale before. */
-  #allowanceMs = 0;
+  /** When the last outage was over. */
+  #heardFromMs = 0;
   #timer: { readonly atMs: number; cancel(): void } | undefined;
 
   constructor(options: PresenceOptions) {
@@ -47,11 +49,7 @@ export class Presence {
   synced(): void {
     if (this.#syncedAt !== undefined) return;
     this.#syncedAt = this.#options.clock.now();
-    const before = this.#nowMs();
-    this.#allowanceMs = before + 1000 * this.#options.settings().leaseSeconds;
-    for (const absent of this.#absent.values())
-      if (absent.staleAtMs > before || absent.told === 'fresh')
-        absent.staleAtMs = Math.max(absent.staleAtMs, this.#allowanceMs);
+    this.#heardFromMs = this.#nowMs();
     this.#look();
   }
 
@@ -72,9 +70,12 @@ export class Presence {
       return;
     }
     if (known !== undefined) return;
-    const staleAtMs = Math.max(this.#nowMs(), this.#allowanceMs);
-    const since = this.#options.now().toISOString();
-    this.#absent.set(name, { since, staleAtMs, told: 'fresh' });
+    this.#absent.set(name, {
+      since: this.#options.now().toISOString(),
+      goneAtMs: this.#nowMs(),
+      staleAtMs: undefined,
+      told: 'fresh',
+    });
     this.#lookAt(name);
   }
 
@@ -117,12 +118,20 @@ export class Presence {
     const absent = this.#absent.get(name)!;
     if (this.#syncedAt === undefined) return;
     const nowMs = this.#nowMs();
-    const graceMs = 1000 * this.#options.settings().staleGraceSeconds;
-    const withdrawnAtMs = Math.max(absent.staleAtMs + graceMs, this.#allowanceMs);
-    const kind = nowMs < absent.staleAtMs ? 'fresh' : nowMs < withdrawnAtMs ? 'stale' : 'withdrawn';
+    const { leaseSeconds, staleGraceSeconds } = this.#options.settings();
+    // Before that nobody's absence means anything.
+    const allowedMs = this.#heardFromMs + 1000 * leaseSeconds;
+    const dueMs = absent.staleAtMs ?? Math.max(absent.goneAtMs, allowedMs);
+    if (nowMs < dueMs) {
+      this.#wakeAt(dueMs);
+      return;
+    }
+    absent.staleAtMs = dueMs;
+    const withdrawnAtMs = Math.max(dueMs + 1000 * staleGraceSeconds, allowedMs);
+    const kind = nowMs < withdrawnAtMs ? 'stale' : 'withdrawn';
     if (kind !== absent.told) this.#changed.add(name);
     absent.told = kind;
-    if (kind !== 'withdrawn') this.#wakeAt(kind === 'fresh' ? absent.staleAtMs : withdrawnAtMs);
+    if (kind === 'stale') this.#wakeAt(withdrawnAtMs);
   }
 
   /** One timer for all, as thousands may go at once. */
