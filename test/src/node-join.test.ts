@@ -408,6 +408,7 @@ t.test(
     const admins = (await openAccounts({ address, access: { user: name, password: 'new' } }))!;
     opened.push(admins);
     await t.rejects(admins.put({ name: 'selvage-c/evil', password: 'x', permissions }), {
+      name: 'KeyValueError',
       failure: 'denied',
     });
     t.same(checkIpam(await readFleet(operator, keys)), [], 'and all is as it was');
