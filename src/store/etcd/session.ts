@@ -42,6 +42,7 @@ export class Session {
   /** Those who sleep until time has passed or the store answers again. */
   readonly #waiting = new Set<() => void>();
   readonly #sleeping = new Set<() => void>();
+  readonly #doubters = new Set<(member: Member) => void>();
 
   constructor(options: SessionOptions) {
     this.name = options.name;
@@ -65,8 +66,15 @@ export class Session {
     return this.#members.length;
   }
 
+  /** Tells who has a stream at a member that did not answer somebody else. */
+  onDoubt(listener: (member: Member) => void): { cancel(): void } {
+    this.#doubters.add(listener);
+    return { cancel: () => void this.#doubters.delete(listener) };
+  }
+
   /** Somebody else is asked from now on; of many calls that failed alike only the first moves on. */
   leave(member: Member): void {
+    for (const listener of this.#doubters) listener(member);
     if (this.member === member) this.#current = (this.#current + 1) % this.#members.length;
   }
 

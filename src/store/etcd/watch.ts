@@ -5,8 +5,9 @@
  * forgotten (compaction), or the store is older than what it told us (it was restored).
  *
  * A stream ends when the connection breaks (pings tell), when its member has lost its leader (the
- * member says so, being asked to), and when it gives no sign of life though asked for one, which
- * also finds a proxy in between whose far end is gone.
+ * member says so, being asked to), and when it gives no sign of life though asked for one: after a
+ * long silence, which finds a proxy whose far end is gone, and as soon as the same member has left
+ * a call without an answer.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { KeyEvent, WatchHandlers } from '../kv.js';
@@ -112,6 +113,7 @@ export class PrefixWatch {
     this.#stream = stream;
     const began = this.#revision!;
     let isCreated = false;
+    let asked = false;
     let parts: KeyEvent[] = [];
     let syncedFrom = 0;
     return new Promise((resolve) => {
@@ -120,16 +122,25 @@ export class PrefixWatch {
       const end = (ending: Ending): void => {
         clearTimeout(timer);
         clearTimeout(catchUp);
+        doubt.cancel();
         stream.cancel();
         resolve(ending);
       };
-      const heard = (): void => {
+      const ask = (): void => {
+        asked = true;
         clearTimeout(timer);
-        timer = setTimeout(() => {
-          stream.write({ kind: 'progress' });
-          timer = setTimeout(() => end(this.#silence(member)), timing.attemptMs);
-        }, timing.silenceMs);
+        stream.write({ kind: 'progress' });
+        timer = setTimeout(() => end(this.#silence(member)), timing.attemptMs);
       };
+      const heard = (): void => {
+        asked = false;
+        clearTimeout(timer);
+        timer = setTimeout(ask, timing.silenceMs);
+      };
+      // Sooner than pings would tell.
+      const doubt = this.#session.onDoubt((other) => {
+        if (other === member && isCreated && !asked) ask();
+      });
       const created = async (revision: number): Promise<void> => {
         this.#failures = 0;
         this.#session.answered();
