@@ -2,6 +2,7 @@
 import type { Problem } from '../config/index.js';
 import { parseClusterFile } from '../config/index.js';
 import { splitFiles } from '../config/file-set.js';
+import type { Members } from '../config/parse.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import { unableFailure } from './failure.js';
 
@@ -27,12 +28,15 @@ export interface Validated {
   readonly sources: ReadonlyMap<string, string>;
 }
 
-export async function validateFile(file: string): Promise<Validated> {
+export async function validateFile(
+  file: string,
+  options: { readonly members?: Members } = {},
+): Promise<Validated> {
   const read = await readClusterBytes(file);
   const [missing] = read.ok ? [] : read.problems;
   if (missing !== undefined && cannotOpen.includes(missing.code))
     throw unableFailure(`cannot read ${file}: ${missing.message}; ${missing.remedy}`);
-  const result = read.ok ? parseClusterFile({ text: read.bytes, file }) : read;
+  const result = read.ok ? parseClusterFile({ text: read.bytes, file, ...options }) : read;
   const cluster = result.ok ? result.cluster : undefined;
   return {
     sources: read.ok ? textsOf(file, read.bytes) : new Map(),

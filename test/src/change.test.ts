@@ -2,6 +2,7 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -322,4 +323,15 @@ t.test('small things: durations, ping, sessions behind sudo, name servers', (t) 
     ['ssh-client 198.51.100.1', 'name-server 192.0.2.53'],
   );
   t.end();
+});
+
+t.test('several files as the configuration: one file does not take their place', async (t) => {
+  const { change, request, inForce, configFile } = bench();
+  rmSync(configFile);
+  mkdirSync(configFile);
+  await t.rejects(change.begin(request()), {
+    why: 'conflict',
+    message: /whose files one file cannot take the place of/,
+  });
+  t.same(inForce, [], 'the kernel is left alone');
 });

@@ -236,6 +236,14 @@ t.test('validate shows the line of the right file; apply wants one file', async 
   t.match(renderValidate(report, { ...terminal, sources }), /1 \| rules: .*mode: nativ }/);
 });
 
+t.test('a text for a store need not list nodes', async (t) => {
+  const folder = folderOf(t, { 'a.yaml': zones });
+  const { report } = await validateFile(folder);
+  t.match(report, { valid: false, problems: [{ code: 'missing-key', file: folder, line: 1 }] });
+  const fleet = await validateFile(folder, { members: 'registering' });
+  t.match(fleet.report, { valid: true, cluster: { nodes: 0, zones: 1 } });
+});
+
 interface Followed {
   readonly folder: string;
   /** Names of the nodes of each cluster delivered, or the code of the first problem. */

@@ -1,5 +1,5 @@
 /** `validate`: is this cluster file right, and if not, where and why? */
-import { Argument, Command } from '@commander-js/extra-typings';
+import { Argument, Command, Option } from '@commander-js/extra-typings';
 import { defaultConfigPath } from '../../agent/paths.js';
 import { outputOption } from '../options.js';
 
@@ -14,6 +14,12 @@ export function validateCommand() {
       new Argument('[file]', 'the cluster file, or a directory of several').default(
         defaultConfigPath,
       ),
+    )
+    .addOption(
+      new Option(
+        '--fleet',
+        "as a fleet's store takes it: nodes register themselves, so it may list none",
+      ).default(false),
     )
     .addOption(outputOption())
     .addHelpText(
@@ -34,7 +40,9 @@ Exit code 1 means: the file has errors. Warnings alone exit with 0.`,
           import('../render/validate.js'),
           import('../exit-codes.js'),
         ]);
-      const { report, sources } = await validateFile(file);
+      const { report, sources } = await validateFile(file, {
+        members: options.fleet ? 'registering' : 'listed',
+      });
       await printAnswer(report, {
         output: options.output,
         render: (shown, terminal) => renderValidate(shown, { ...terminal, sources }),
