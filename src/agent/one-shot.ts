@@ -18,6 +18,7 @@ import type { PlanReport, PlannedChange } from './plan-report.js';
 import { planReport, plannedChange } from './plan-report.js';
 import type { ReadGuard } from './read-guard.js';
 import { readGuard, sourcesOf } from './read-guard.js';
+import { zoneCounters } from './zone-traffic.js';
 
 export interface OneShot {
   readonly node: string;
@@ -122,6 +123,10 @@ export async function downOnce(runtime: NodeRuntime): Promise<DownReport> {
   const failed = outcomes.flatMap((outcome) => outcome.failure?.message ?? []);
   if (failed.length === 0) runtime.sysctls.forget();
   await runtime.guard.remove();
+  // Of an agent that was killed; one that stops removes them itself.
+  await zoneCounters()
+    .remove()
+    .catch((error: unknown) => failed.push((error as Error).message));
   return {
     schema: 'selvage.down/1',
     removed: result.applied.map(plannedChange),

@@ -30,6 +30,8 @@ export interface RunOptions extends AgentPaths {
   readonly flushOnExit: boolean;
   /** Where metrics and health are told; undefined: nowhere. */
   readonly metricsListen: ListenAddress | undefined;
+  /** Count packets by zone as well. */
+  readonly zoneTraffic: boolean;
 }
 
 /** Resolves when a signal has ended the agent in an orderly way. */
@@ -80,7 +82,11 @@ async function runAlone(
     socket,
     log,
   });
-  const watching = await watchAgent(agent, { listen: options.metricsListen, log });
+  const watching = await watchAgent(agent, {
+    listen: options.metricsListen,
+    zoneTraffic: options.zoneTraffic,
+    log,
+  });
   await agent.start();
   watching.started();
   process.on('SIGHUP', () => void agent.reload());

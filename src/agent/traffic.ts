@@ -44,7 +44,7 @@ export class TrafficMeter {
 }
 
 /** Of a device of ours: `slv…` are VXLAN, all others IP in IP of some families. */
-function modeOfDevice(name: string): Mode {
+export function modeOfDevice(name: string): Exclude<Mode, 'native'> {
   return name.startsWith('slv') ? 'vxlan' : 'ipip';
 }
 

@@ -8,6 +8,7 @@ import { Listener, text } from '../http/listener.js';
 import type { AgentFigures, AgentObserver } from './figures.js';
 import { Liveness } from './liveness.js';
 import { ServiceManager } from './service-manager.js';
+import { ZoneTraffic } from './zone-traffic.js';
 
 export interface WatchedAgent {
   observe(observer: AgentObserver): void;
@@ -17,6 +18,8 @@ export interface WatchedAgent {
 export interface WatchingOptions {
   /** Undefined: nobody is to ask. */
   readonly listen: ListenAddress | undefined;
+  /** Count packets by zone: two more look-ups for each of them. */
+  readonly zoneTraffic: boolean;
   readonly log: Logger;
 }
 
@@ -41,7 +44,18 @@ export async function watchAgent(agent: WatchedAgent, options: WatchingOptions):
     onProblem: (problem) => log.warn(problem),
   });
   agent.observe(manager);
-  const pages = listen && (await pagesOf(agent, { ...options, liveness }));
+  // Counted for who asks: without a listener nobody does.
+  const zones =
+    options.zoneTraffic && listen !== undefined
+      ? new ZoneTraffic({
+          node: agent.figures().node,
+          cluster: () => agent.figures().cluster,
+          clock: systemClock,
+          onProblem: (problem) => log.warn(problem),
+        })
+      : undefined;
+  if (zones !== undefined) agent.observe(zones);
+  const pages = listen && (await pagesOf(agent, { liveness, zones }));
   let listener: Listener | undefined;
   return {
     started() {
@@ -50,7 +64,10 @@ export async function watchAgent(agent: WatchedAgent, options: WatchingOptions):
         listener = new Listener({ at: listen, pages, log, clock: systemClock });
     },
     stopping: () => manager.stopping(),
-    close: async () => listener?.close(),
+    close: async () => {
+      await listener?.close();
+      await zones?.close();
+    },
   };
 }
 
@@ -59,7 +76,7 @@ type Pages = ReadonlyMap<string, () => Promise<Page> | Page>;
 /** The metrics are loaded here, and nowhere else. */
 async function pagesOf(
   agent: WatchedAgent,
-  { liveness }: WatchingOptions & { readonly liveness: Liveness },
+  { liveness, zones }: { readonly liveness: Liveness; readonly zones: ZoneTraffic | undefined },
 ): Promise<Pages> {
   const { openMetrics } = await import('../metrics/index.js');
   const metrics = openMetrics({
@@ -67,6 +84,7 @@ async function pagesOf(
     figures: () => agent.figures(),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
+    zoneTraffic: zones && (() => zones.read()),
   });
   agent.observe(metrics.observer);
   return new Map<string, () => Promise<Page> | Page>([

@@ -29,6 +29,14 @@ export function agentCommand() {
     .addOption(stateDirOption())
     .addOption(metricsListenOption())
     .addOption(
+      new Option(
+        '--zone-traffic',
+        'count packets and bytes by zone, native ones too, for the metrics; needs nftables, and costs each packet two look-ups',
+      )
+        .env('SELVAGE_ZONE_TRAFFIC')
+        .default(false),
+    )
+    .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
         .choices(logLevels)
         .default('info' as const),
@@ -61,6 +69,7 @@ Examples:
         logLevel: options.logLevel,
         flushOnExit: options.flushOnExit,
         metricsListen,
+        zoneTraffic: options.zoneTraffic,
       });
     });
 }

@@ -8,8 +8,8 @@ export function statusCommand() {
   return new Command('status')
     .summary('what the agent of this node is doing')
     .description(
-      'What the agent of this node is doing: its configuration, its last pass, how many repairs it ' +
-        'made, and each peer with mode, MTU and state.',
+      'What the agent of this node is doing: its configuration and store, its last pass, how many ' +
+        'repairs it made, what the tunnels carried, and each peer with mode, MTU and state.',
     )
     .addOption(watchOption())
     .addOption(snapshotOption())
@@ -24,7 +24,8 @@ Examples:
   selvage status --snapshot case-17.json.gz
   selvage status -o json | jq '.peers[] | select(.state != "ok")'
 
-Exit code 1 means: not ready, a peer is not as it should be, or the file has problems.`,
+Exit code 1 means: not ready, a peer is not as it should be, or the file has problems; with --watch
+it is that of the last look.`,
     )
     .action(async (options) => {
       const { snapshot, socket, output, watch } = options;

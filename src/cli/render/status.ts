@@ -1,6 +1,8 @@
 /** The agent's state: what is wrong first, then the facts, then a line a peer. */
 import type { PeerStatus, StatusReport } from '../../agent/status.js';
+import type { ModeTraffic } from '../../agent/traffic.js';
 import type { ProbeFinding, ProbesStatus } from '../../probe/continuous/service.js';
+import type { StoreHealth } from '../../store/health.js';
 import { freezeWords } from '../../explain/freeze-words.js';
 import type { Terminal } from '../terminal.js';
 import type { Span, Text } from './layout.js';
@@ -101,6 +103,7 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
         : `from the last good snapshot of ${report.config.lastGoodOf}, not from ${report.config.file}`,
       terminal,
     ),
+    ...(report.store === undefined ? [] : field('store', storeWords(report.store), terminal)),
     ...(report.probes === undefined ? [] : field('probes', probesWords(report.probes), terminal)),
     ...(report.cloud === undefined
       ? []
@@ -113,6 +116,7 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
             .join('; '),
           terminal,
         )),
+    ...(report.peers.length === 0 ? [] : field('peers', peersWords(report), terminal)),
     ...field('agent', `pid ${report.pid}, ${report.repairs} repairs`, terminal),
     ...(lastPass === undefined
       ? []
@@ -121,10 +125,64 @@ function facts(report: StatusReport, terminal: Terminal): string[] {
           `${lastPass.at}, ${lastPass.durationMs} ms, ${lastPass.changes} changes (${lastPass.reasons.join(', ')})`,
           terminal,
         )),
+    ...(report.traffic ?? []).flatMap((traffic) =>
+      field('traffic', trafficWords(traffic), terminal),
+    ),
     ...field('guard', `${guard.backend}, dropped ${drops === '' ? 'nothing' : drops}`, terminal),
     ...field('nat', masqueradeText(report.masquerade), terminal),
     ...planes.flatMap((plane) => field('plane', `userspace, pid ${plane.pid}`, terminal)),
   ];
+}
+
+function storeWords({
+  synced,
+  revision,
+  lagSeconds,
+  outages,
+  refusedRecords,
+}: StoreHealth): string {
+  return [
+    synced ? 'in sync' : 'OUT: what is known stays in force',
+    ...(revision === undefined ? [] : [`revision ${revision}`]),
+    ...(lagSeconds === undefined || lagSeconds === 0
+      ? []
+      : [`${Math.round(lagSeconds)} s behind at most`]),
+    ...(outages === undefined || outages === 0 ? [] : [`lost ${outages} times`]),
+    ...(refusedRecords === undefined || refusedRecords === 0
+      ? []
+      : [`${refusedRecords} values refused`]),
+  ].join(', ');
+}
+
+/** Native packets share a NIC with others': no device counts them. */
+function trafficWords({ mode, sent, received }: ModeTraffic): string {
+  const way = ({ packets, bytes }: ModeTraffic['sent']): string =>
+    `${packets} packets, ${bytesText(bytes)}`;
+  const bad = sent.errors + sent.dropped + received.errors + received.dropped;
+  const lost = bad === 0 ? '' : `; ${bad} could not be carried`;
+  return `${mode} sent ${way(sent)}; received ${way(received)}${lost}`;
+}
+
+function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+/** `12 vxlan, 3 native`; those that are not in place by their states. */
+function peersWords(report: StatusReport): string {
+  const counts = new Map<string, number>();
+  for (const { mode, verdict, state } of report.peers) {
+    const what = `${mode ?? verdict}${state === 'ok' ? '' : ` ${state}`}`;
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
+  return [...counts].map(([what, count]) => `${count} ${what}`).join(', ');
 }
 
 function field(name: string, text: Text, terminal: Terminal): string[] {
