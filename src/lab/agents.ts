@@ -17,11 +17,22 @@ export interface AgentLaunch {
 /** The command line of a node's agent; undefined: this node has none. */
 export type AgentCommand = (launch: AgentLaunch) => readonly string[] | undefined;
 
-export const realAgent: AgentCommand = ({ node, files, configFile, clusterKeyFile }) => [
+export const realAgent: AgentCommand = (launch) => [
+  ...agentOf(launch),
+  '--config',
+  launch.configFile,
+];
+
+/** One that has joined the lab's store. */
+export const fleetAgent: AgentCommand = (launch) => [
+  ...agentOf(launch),
+  '--store-file',
+  launch.files.storeAccess,
+];
+
+const agentOf = ({ node, files, clusterKeyFile }: AgentLaunch): readonly string[] => [
   ...selvageProgram(),
   'agent',
-  '--config',
-  configFile,
   '--node',
   node.name,
   '--runtime-dir',

@@ -23,6 +23,8 @@ export interface Manifest {
   readonly blackHoles: 'all' | readonly (readonly [string, string])[];
   readonly namespaces: readonly string[];
   readonly processes: readonly ProcessRecord[];
+  /** Absent: the agents read the file. */
+  readonly store?: 'etcd';
   /** What was set of a node's NIC since it was built, by node name. */
   readonly switches?: Readonly<Record<string, Switches>>;
 }

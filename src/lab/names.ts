@@ -63,6 +63,8 @@ export interface NodePaths {
   readonly stateDir: string;
   readonly agentSocket: string;
   readonly agentLog: string;
+  /** The node's own credentials, where the lab has a store; as `--store-file` takes it. */
+  readonly storeAccess: string;
 }
 
 /** By the node's number, not its name: a unix socket's path has 107 bytes at most. */
@@ -74,6 +76,7 @@ export function nodePaths(paths: LabPaths, index: number): NodePaths {
     stateDir: join(folder, 'state'),
     agentSocket: agentSocket({ runtimeDir }),
     agentLog: join(folder, 'agent.log'),
+    storeAccess: join(folder, 'state', 'store.yaml'),
   };
 }
 

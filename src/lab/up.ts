@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Cluster } from '../../encap/cluster.js';
 import { generateClusterKey } from '../probe/key.js';
-import { type AgentCommand, realAgent, startAgent, untilReady } from './agents.js';
+import { type AgentCommand, fleetAgent, realAgent, startAgent, untilReady } from './agents.js';
 import { buildTopology, refuseForeign } from './build.js';
 import { removeLab } from './down.js';
 import { type Lab, labOf, topologyHash } from './lab.js';
@@ -16,6 +16,9 @@ import { planLab } from './plan.js';
 import type { PathOptions } from './plan-paths.js';
 import type { ProcessRecord } from './processes.js';
 import { type OnProgress, silent } from './progress.js';
+import { enrol } from './store/enrol.js';
+import { connectNodes, raiseStore } from './store/raise.js';
+import { storeTopology } from './store/topology.js';
 import { topologyOf } from './topology.js';
 
 export interface UpOptions extends PathOptions {
@@ -23,6 +26,8 @@ export interface UpOptions extends PathOptions {
   readonly cluster: Cluster;
   /** The file that the agents read. */
   readonly configFile: string;
+  /** `etcd`: nodes join a store of three members and get everything from there. */
+  readonly store?: 'file' | 'etcd';
   /** Takes a lab of that name down first; without it, it is refused. */
   readonly replace?: boolean;
   /** The real agent unless another program is to stand in its place. */
@@ -33,7 +38,8 @@ export interface UpOptions extends PathOptions {
 }
 
 export async function labUp(options: UpOptions): Promise<Lab> {
-  const { lab: name, cluster, onProgress = silent, agentCommand = realAgent } = options;
+  const { lab: name, cluster, onProgress = silent, store = 'file' } = options;
+  const agentCommand = options.agentCommand ?? (store === 'etcd' ? fleetAgent : realAgent);
   if (process.getuid?.() !== 0)
     throw new LabError('cannot build network namespaces: run "selvage lab" as root');
   const plan = planLab(cluster, { lab: name, blackHoles: options.blackHoles ?? [] });
@@ -50,12 +56,14 @@ export async function labUp(options: UpOptions): Promise<Lab> {
     await removeLab(paths, standing);
   }
   refuseForeign(topology);
+  const storeNetwork = store === 'etcd' ? storeTopology(name).namespaces : [];
   let manifest = newManifest({
     lab: name,
     configFile: resolve(options.configFile),
     topologyHash: topologyHash(topology),
     blackHoles: options.blackHoles ?? [],
-    namespaces: topology.namespaces.map((namespace) => namespace.name),
+    namespaces: [...topology.namespaces, ...storeNetwork].map((namespace) => namespace.name),
+    ...(store === 'etcd' ? { store } : {}),
   });
   writeManifest(paths, manifest);
   try {
@@ -66,16 +74,20 @@ export async function labUp(options: UpOptions): Promise<Lab> {
     onProgress({ step: 'building namespaces', done: total, total });
 
     const lab = labOf(plan, paths, manifest);
+    const note = (record: ProcessRecord): void => {
+      manifest = { ...manifest, processes: [...manifest.processes, record] };
+      writeManifest(paths, manifest);
+    };
+    for (const { runtimeDir, stateDir } of lab.files.values())
+      for (const folder of [runtimeDir, stateDir])
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (store === 'etcd') await joinAll(lab, { onProgress, onProcess: note });
     const agents = new Map<string, ProcessRecord>();
     for (const node of plan.nodes) {
-      const files = lab.files.get(node.name)!;
-      mkdirSync(files.runtimeDir, { recursive: true, mode: 0o700 });
-      mkdirSync(files.stateDir, { recursive: true, mode: 0o700 });
       const record = await startAgent(lab, node, agentCommand);
       if (record === undefined) continue;
       agents.set(node.name, record);
-      manifest = { ...manifest, processes: [...agents.values()] };
-      writeManifest(paths, manifest);
+      note(record);
     }
     let ready = 0;
     onProgress({ step: 'waiting for agents', done: 0, total: agents.size });
@@ -97,4 +109,31 @@ export async function labUp(options: UpOptions): Promise<Lab> {
     await removeLab(paths, manifest);
     throw error;
   }
+}
+
+const storeTimeoutMs = 30_000;
+
+async function joinAll(
+  lab: Lab,
+  told: { readonly onProgress: OnProgress; readonly onProcess: (record: ProcessRecord) => void },
+): Promise<void> {
+  const { nodes, cluster } = lab.plan;
+  const { onProgress, onProcess } = told;
+  const total = nodes.length;
+  onProgress({ step: 'raising the store', done: 0, total: 1 });
+  const store = await raiseStore({
+    lab: lab.name,
+    cluster: cluster.name,
+    paths: lab.paths,
+    timeoutMs: storeTimeoutMs,
+    onProcess,
+  });
+  await connectNodes(lab.name, nodes);
+  let joined = 0;
+  onProgress({ step: 'joining nodes', done: 0, total });
+  await enrol(lab, {
+    store,
+    onJoined: (node) =>
+      onProgress({ step: 'joining nodes', done: ++joined, total, detail: `${node} has joined` }),
+  });
 }

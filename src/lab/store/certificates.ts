@@ -14,18 +14,20 @@ export interface StoreCertificates {
 
 const validDays = '7';
 
+/** Where they are. */
+export function certificatesIn(folder: string): StoreCertificates {
+  const path = (name: string): string => join(folder, name);
+  return { ca: path('ca.pem'), cert: path('member.pem'), key: path('member.key') };
+}
+
 export async function makeCertificates(
   folder: string,
   addresses: readonly string[],
 ): Promise<StoreCertificates> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = (name: string): string => join(folder, name);
-  const [ca, caKey, cert, key] = [
-    path('ca.pem'),
-    path('ca.key'),
-    path('member.pem'),
-    path('member.key'),
-  ];
+  const { ca, cert, key } = certificatesIn(folder);
+  const caKey = path('ca.key');
   const request = [
     'openssl',
     'req',

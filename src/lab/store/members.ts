@@ -17,6 +17,11 @@ export function memberFiles(folder: string, member: StoreMember): MemberFiles {
   return { data: join(folder, member.name), log: join(folder, `${member.name}.log`) };
 }
 
+/** What its process is called in the lab's manifest. */
+export function memberTitle(member: StoreMember): string {
+  return `${member.name} of the lab's store`;
+}
+
 /** Starts a member; one that was there before finds its data again. */
 export function startMember(
   member: StoreMember,
@@ -32,7 +37,7 @@ export function startMember(
   return startDetached(memberCommand(member, { members, certificates, data: files.data }), {
     namespace: member.namespace,
     logFile: files.log,
-    what: `${member.name} of the lab's store`,
+    what: memberTitle(member),
   });
 }
 

@@ -1,7 +1,14 @@
 /** `lab run`: real packets between every pair of nodes, and the matrix of what became of them. */
 import { Command, Option } from '@commander-js/extra-typings';
 import { outputOption } from '../../options.js';
-import { blackHoleOption, buildLab, labOption, standingLab, withProgress } from './support.js';
+import {
+  blackHoleOption,
+  buildLab,
+  labOption,
+  labStoreOption,
+  standingLab,
+  withProgress,
+} from './support.js';
 
 export function runCommand() {
   return new Command('run')
@@ -17,6 +24,7 @@ export function runCommand() {
     .option('--replace', 'with a file: remove a lab of that name first', false)
     .option('--keep', 'leave the lab standing that was built for this run', false)
     .addOption(blackHoleOption())
+    .addOption(labStoreOption())
     .addOption(new Option('--from <node>', 'only pairs with this sender'))
     .addOption(new Option('--to <node>', 'only pairs with this receiver'))
     .option('--lines', 'one pair a line instead of the grid', false)
@@ -26,6 +34,7 @@ export function runCommand() {
       `
 Examples:
   sudo selvage lab run cluster.yaml
+  sudo selvage lab run cluster.yaml --store etcd
   sudo selvage lab run --from rack-1 -o json | jq '.pairs[] | {to, decided, seen, mtu, lost}'
 
 Exit code 1 means: something on the wire was not as decided.`,

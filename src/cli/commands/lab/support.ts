@@ -20,11 +20,21 @@ export function blackHoleOption() {
     .default([] as string[]);
 }
 
+export function labStoreOption() {
+  return new Option(
+    '--store <kind>',
+    'where the agents get the cluster from: the file, or an etcd of three members that the nodes join',
+  )
+    .choices(['file', 'etcd'] as const)
+    .default('file' as const);
+}
+
 export interface BuildOptions {
   readonly file: string;
   readonly lab: string;
   readonly replace: boolean;
   readonly blackHole: readonly string[];
+  readonly store: 'file' | 'etcd';
   readonly members?: Members;
 }
 
@@ -45,6 +55,7 @@ export async function buildLab(options: BuildOptions): Promise<Lab> {
       cluster,
       configFile: options.file,
       replace: options.replace,
+      store: options.store,
       blackHoles,
       onProgress: display.onProgress,
     }),

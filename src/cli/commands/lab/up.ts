@@ -1,6 +1,6 @@
 /** `lab up`: builds a lab and leaves it standing. */
 import { Command } from '@commander-js/extra-typings';
-import { blackHoleOption, buildLab, defaultLab, labOption } from './support.js';
+import { blackHoleOption, buildLab, defaultLab, labOption, labStoreOption } from './support.js';
 
 export function upCommand() {
   return new Command('up')
@@ -12,6 +12,7 @@ export function upCommand() {
     .addOption(labOption())
     .option('--replace', 'remove a lab of that name first', false)
     .addOption(blackHoleOption())
+    .addOption(labStoreOption())
     .addHelpText('after', '\nExamples:\n  sudo selvage lab up cluster.yaml --replace')
     .action(async (file, options) => {
       const lab = await buildLab({ file, ...options });
