@@ -55,9 +55,8 @@ class FreePlaces {
 
 export const leaseOfFleetSeconds = defaultLeaseSeconds;
 
-/** Parts of churn; the rest changes its address. */
-const joining = 0.4;
-const leaving = 0.4;
+/** Part of churn; the rest leaves. */
+const joining = 0.5;
 
 interface ZoneState {
   readonly zone: FleetZone;
@@ -204,15 +203,15 @@ export class SyntheticFleet {
     this.#kept.add(name);
   }
 
-  /** One node of all comes, leaves, or gets another address. */
+  /** One node of all comes or leaves. */
   async churn(): Promise<void> {
-    const { random } = this.#options;
-    const kind = random.next();
-    let member = this.#members[random.below(this.#members.length)]!;
-    while (this.#kept.has(member.name)) member = this.#members[random.below(this.#members.length)]!;
-    if (kind < joining) await this.#join();
-    else if (kind < joining + leaving) await this.#leave(member);
-    else await this.#move(member);
+    if (this.#options.random.next() < joining) await this.#join();
+    else await this.#leave(this.#drawn());
+  }
+
+  /** One node gets another address and keeps its block. */
+  async readdress(): Promise<void> {
+    await this.#move(this.#drawn());
   }
 
   /** The zone is cut off: its leases end by themselves. */
@@ -229,6 +228,13 @@ export class SyntheticFleet {
         await this.#live(member);
         await this.#status(member);
       }
+  }
+
+  #drawn(): Member {
+    for (;;) {
+      const member = this.#members[this.#options.random.below(this.#members.length)]!;
+      if (!this.#kept.has(member.name)) return member;
+    }
   }
 
   #nextName(): string {

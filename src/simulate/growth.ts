@@ -16,6 +16,8 @@ const size = z.object({
   converged: z.boolean(),
   routes: amount.describe('In the kernel of one agent; the median of the observers, as below.'),
   eventMs: amount.describe('Processor time of one agent for one event of churn, in all.'),
+  eventMostMs: amount.describe('Of the agent that worked most for it.'),
+  addressMs: amount.describe('Processor time of one agent for a node that gets another address.'),
   messagesPerEvent: amount,
   bytesPerEvent: amount,
   latencyMs: z
@@ -29,7 +31,14 @@ const size = z.object({
   residentMiB: amount.describe('Of the process: the store, all observers, and their kernels.'),
 });
 
-const growing = ['eventMs', 'coldStartMs', 'ruleChangeMs', 'heapMiB'] as const;
+const growing = [
+  'eventMs',
+  'eventMostMs',
+  'addressMs',
+  'coldStartMs',
+  'ruleChangeMs',
+  'heapMiB',
+] as const;
 
 export const growthSchema = z.object({
   schema: z.literal('selvage.simulate-growth/1'),
@@ -115,6 +124,8 @@ function sizeOf(report: SimulationReport): GrowthSize {
     converged: report.converged,
     routes: median(observers.map(({ routes }) => routes)),
     eventMs: churn?.workMsPerEvent ?? null,
+    eventMostMs: churn?.workMsPerEventMost ?? null,
+    addressMs: phases.find(({ name }) => name === 'address changes')?.workMsPerEvent ?? null,
     messagesPerEvent: churn?.perWatcher.messagesPerEvent ?? null,
     bytesPerEvent: churn?.perWatcher.bytesPerEvent ?? null,
     latencyMs: latency === null ? null : { p50: latency.p50, p99: latency.p99 },

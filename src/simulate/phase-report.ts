@@ -35,6 +35,7 @@ export function phaseReport(input: PhaseInput): PhaseReport {
   const status = mean(traffic.map(({ statusEvents }) => statusEvents));
   const arrivals = figures.flatMap((each) => each.arrivals);
   const lastWriteMs = Math.max(startMs, ...figures.map((each) => each.lastWriteMs));
+  const worked = figures.map((each) => each.workMs - each.resyncWorkMs);
   const perEvent = (amount: number): number => round(events === 0 ? 0 : amount / events);
   return {
     name,
@@ -52,7 +53,8 @@ export function phaseReport(input: PhaseInput): PhaseReport {
       virtualMs: quantiles(arrivals.map(({ afterMs }) => afterMs)) ?? null,
       workMs: quantiles(arrivals.map(({ workMs }) => workMs)) ?? null,
     },
-    workMsPerEvent: perEvent(mean(figures.map((each) => each.workMs - each.resyncWorkMs))),
+    workMsPerEvent: perEvent(mean(worked)),
+    workMsPerEventMost: perEvent(Math.max(0, ...worked)),
     passes: round(mean(figures.map(({ passes }) => passes))),
     writes: round(mean(figures.map(({ ops }) => ops))),
     quietAfterSeconds: round((lastWriteMs - startMs) / 1000),

@@ -30,7 +30,7 @@ const observer = z.object({
 });
 
 const phase = z.object({
-  name: z.enum(['churn', 'zone loss', 'zone return', 'rule change']),
+  name: z.enum(['churn', 'address changes', 'zone loss', 'zone return', 'rule change']),
   events: count.describe('Of nodes and operators; one may change several keys.'),
   virtualSeconds: amount,
   perWatcher: z.object({
@@ -56,6 +56,7 @@ const phase = z.object({
   workMsPerEvent: amount.describe(
     'Processor time of one agent an event, all that follows included and resyncs not.',
   ),
+  workMsPerEventMost: amount.describe('Of the agent that worked most.'),
   passes: amount.describe('Of one agent.'),
   writes: amount.describe("Changes of one agent's kernel."),
   quietAfterSeconds: amount.describe('Virtual time from the first event to the last write.'),

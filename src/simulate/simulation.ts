@@ -49,6 +49,9 @@ export interface Progress {
 
 /** After this nothing of an event is left to do but what waits for a clock. */
 const calmMs = 10_000;
+/** What is new comes at once, packets take it after one settle time, the old goes after two. */
+const settledMs = 2 * defaultSettleMs + calmMs;
+const addressChanges = 3;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const folder = mkdtempSync(join(tmpdir(), 'selvage-simulate-'));
@@ -102,6 +105,10 @@ class Simulation {
       this.#churn(durationMs);
       await world.run(durationMs + calmMs);
     });
+    await this.#phase('address changes', async () => {
+      for (let i = 0; i < addressChanges; i++) this.#do(() => this.#fleet.readdress(), i * calmMs);
+      await world.run(addressChanges * calmMs + settledMs);
+    });
     const zone = this.#layout.zones.at(-1)!;
     await this.#phase('zone loss', async () => {
       this.#do(() => Promise.resolve(this.#fleet.lose(zone)));
@@ -113,8 +120,7 @@ class Simulation {
     });
     await this.#phase('rule change', async () => {
       this.#do(() => this.#configure('vxlan'));
-      // New devices come at once, traffic moves after one settle time, the old ones go after two.
-      await world.run(2 * defaultSettleMs + calmMs);
+      await world.run(settledMs);
     });
   }
 
@@ -241,7 +247,7 @@ class Simulation {
     });
   }
 
-  /** Nodes that leave, come, and get another address, independent of each other. */
+  /** Nodes that leave and come, independent of each other. */
   #churn(forMs: number): void {
     const { nodes, churnPerMinute } = this.#options;
     const perMs = (nodes * churnPerMinute) / 60_000;

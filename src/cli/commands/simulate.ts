@@ -16,7 +16,7 @@ export function simulateCommand() {
     .summary('a synthetic fleet of thousands of nodes, and what it costs one agent')
     .description(
       'Registers a synthetic fleet in a store in memory and runs some of its nodes as whole agents ' +
-        'over kernels in memory, through churn, the loss of a zone, its return, and a change of the ' +
+        'over kernels in memory, through churn, changes of addresses, the loss of a zone, its return, and a change of the ' +
         "rules. After each, every agent's kernel is compared with that of one which starts from " +
         'nothing; a difference is exit code 1. No privilege is needed and nothing of this machine is touched.',
     )
@@ -29,7 +29,7 @@ export function simulateCommand() {
         .default(50),
     )
     .addOption(
-      new Option('--churn <rate>', 'nodes that come, leave or get another address')
+      new Option('--churn <rate>', 'nodes that come and leave')
         .argParser(parseChurn)
         .default(0.01, '1%/min'),
     )

@@ -31,6 +31,7 @@ const phaseColumns: readonly Column<PhaseReport>[] = [
   ['p50', ({ convergence }) => convergence.workMs?.p50],
   ['p99', ({ convergence }) => convergence.workMs?.p99],
   ['an event', ({ workMsPerEvent }) => workMsPerEvent],
+  ['most', ({ workMsPerEventMost }) => workMsPerEventMost],
   ['writes', ({ writes }) => writes],
   ['quiet s', ({ quietAfterSeconds }) => quietAfterSeconds],
 ];
@@ -55,7 +56,7 @@ export function renderSimulation(report: SimulationReport, terminal: Terminal): 
           ['', 2],
           ['an event', 2],
           ['write to kernel, ms', 4],
-          ['work of one agent, ms', 3],
+          ['work of one agent, ms', 4],
           ['', 2],
         ],
         columns: phaseColumns,
