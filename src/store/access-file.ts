@@ -9,6 +9,7 @@
  *
  * Relative paths begin at the file's folder.
  */
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { parseYaml, reportYamlErrors } from '../config/document.js';
@@ -45,6 +46,9 @@ const pathKeys = ['ca', 'cert', 'key', 'passwordFile'] as const;
 
 /** Undefined when there is no such file. */
 export async function readAccessFile(path: string): Promise<AccessFile | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true)
+    throw new StoreAccessError(`cannot read ${path}: this is a directory; name the file itself`);
   const read = await readClusterBytes(path);
   if (!read.ok) {
     const [problem] = read.problems;

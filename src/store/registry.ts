@@ -1,13 +1,10 @@
 /** The engines that a fleet's store can have, one line each; an engine is loaded when it is used. */
-import type { StoreAccess } from './access.js';
 import type { StoreAddress } from './address.js';
 import { parseStoreAddress } from './address.js';
+import type { EngineRequest } from './engine.js';
 import type { KeyValue } from './kv.js';
 
-export interface EngineRequest {
-  readonly address: StoreAddress;
-  readonly access: StoreAccess;
-}
+export type { EngineRequest } from './engine.js';
 
 interface Engine {
   readonly defaultPort: number;

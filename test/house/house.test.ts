@@ -126,6 +126,16 @@ rule('raw-socket is loaded in one place', () => {
   return users.length <= 1 ? [] : users.map((file) => `${file.path} loads raw-socket`);
 });
 
+rule('the client of etcd is loaded when a store is opened, and not before', () =>
+  productFiles()
+    .filter((file) => !file.path.startsWith('src/store/etcd/'))
+    .flatMap((file) =>
+      [...file.text.matchAll(/ from '(@grpc\/[^']*|[^']*\/etcd\/[^']*)'/g)].map(
+        ([, specifier]) => `${file.path} loads ${specifier} with itself`,
+      ),
+    ),
+);
+
 rule('every product file is reached from an entry point', () => {
   const byPath = new Map(productFiles().map((file) => [file.path, file]));
   const reached = new Set<string>();

@@ -2,9 +2,9 @@
 import { readCredentials } from '../access.js';
 import type { Endpoint } from '../address.js';
 import { isLoopback } from '../address.js';
+import type { EngineRequest } from '../engine.js';
 import type { KeyValue } from '../kv.js';
 import { KeyValueError } from '../kv.js';
-import type { EngineRequest } from '../registry.js';
 import { EtcdClient } from './client.js';
 import type { SessionOptions } from './session.js';
 import type { EtcdTiming } from './timing.js';
