@@ -14,6 +14,7 @@ import { ipamCommand } from './commands/ipam.js';
 import { keyCommand } from './commands/key.js';
 import { labCommand } from './commands/lab.js';
 import { matrixCommand } from './commands/matrix.js';
+import { migrateCommand } from './commands/migrate.js';
 import { nodeCommand } from './commands/node.js';
 import { planCommand } from './commands/plan.js';
 import { preflightCommand } from './commands/preflight.js';
@@ -44,6 +45,7 @@ export function buildProgram(): CommandUnknownOpts {
     rollbackCommand(),
     statusCommand(),
     configCommand(),
+    migrateCommand(),
     freezeCommand(),
     thawCommand(),
     snapshotCommand(),

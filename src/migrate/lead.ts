@@ -12,8 +12,8 @@ import type { ConfigTarget, ConfigWritten } from '../store/fleet/config-write.js
 import { writeVersion } from '../store/fleet/config-write.js';
 import { KeyValueError } from '../store/kv.js';
 import type { Migration } from './migration.js';
-import { migrationOf, nextPhase } from './migration.js';
-import type { Progress } from './stage.js';
+import { isUnderWay, migrationOf, nextPhase } from './migration.js';
+import type { Progress, Reading } from './stage.js';
 import { progressOf } from './stage.js';
 import type { DemandedTerms } from './stand.js';
 import { demandedTerms } from './stand.js';
@@ -46,7 +46,11 @@ export interface FirstStep {
 }
 
 export type Outcome =
-  | { readonly kind: 'done' | 'paused' | 'timeout' | 'interrupted'; readonly progress?: Progress }
+  | {
+      readonly kind: 'done' | 'paused' | 'timeout' | 'interrupted';
+      /** Absent: the store has not told everything yet. */
+      readonly progress?: Progress;
+    }
   /** Another version counts now, or another one was first. */
   | { readonly kind: 'superseded'; readonly version: number };
 
@@ -64,6 +68,36 @@ export async function leadChange(target: ConfigTarget, options: LeadOptions): Pr
   }
 }
 
+/** How it stands, without doing anything about it. */
+export async function lookAt(
+  target: ConfigTarget,
+  options: { readonly cluster: string; readonly skip: ReadonlySet<string> },
+): Promise<{ readonly progress: Progress | undefined; readonly isUnderWay: boolean }> {
+  const view = new FleetView(target, { ...options, onChange: () => undefined });
+  try {
+    await view.ready();
+    const history = await view.history();
+    const reading = await view.reading();
+    const migration = migrationOf(history);
+    if (reading === undefined) return { progress: undefined, isUnderWay: isUnderWay(migration) };
+    const terms = await termsOf(migration, reading);
+    const version = currentOf(history)?.number ?? 0;
+    const progress = progressOf({ reading, migration, version, terms, skip: options.skip });
+    return { progress, isUnderWay: isUnderWay(migration) };
+  } finally {
+    view.close();
+  }
+}
+
+/** Of the configuration that it leads to, or of the one in force where nothing is led. */
+async function termsOf(migration: Migration | undefined, reading: Reading): Promise<DemandedTerms> {
+  if (migration === undefined) return demandedTerms(reading.cluster);
+  const { text, version } = migration;
+  const bytes = Buffer.from(text, 'utf8');
+  const read = await readClusterFile({ bytes, file: `version ${version}`, members: 'registering' });
+  return demandedTerms(read.ok ? read.cluster : reading.cluster);
+}
+
 class Leader {
   readonly #target: ConfigTarget;
   readonly #options: LeadOptions;
@@ -74,7 +108,7 @@ class Leader {
   #wake: () => void = () => undefined;
   /** Since when everybody has switched, as this process has seen it. */
   #settling: { readonly version: number; readonly sinceMs: number } | undefined;
-  readonly #terms = new Map<string, Promise<DemandedTerms | undefined>>();
+  #terms: DemandedTerms | undefined;
 
   constructor(target: ConfigTarget, options: LeadOptions) {
     this.#target = target;
@@ -130,10 +164,9 @@ class Leader {
     const migration = begin === undefined ? migrationOf(history) : undefined;
     const version = currentOf(history)?.number ?? 0;
     if (begin === undefined && migration?.text !== text) return { kind: 'superseded', version };
-    const terms =
-      migration === undefined
-        ? demandedTerms(reading.cluster)
-        : ((await this.#termsOf(migration)) ?? demandedTerms(reading.cluster));
+    // Read once: it is the same text in every phase.
+    if (migration !== undefined) this.#terms ??= await termsOf(migration, reading);
+    const terms = this.#terms ?? demandedTerms(reading.cluster);
     const progress = progressOf({ reading, migration, version, terms, skip });
     this.#progress = progress;
     this.#options.onProgress(progress, this.#view.problem);
@@ -176,18 +209,6 @@ class Leader {
     if (draft === undefined) return;
     const { by } = this.#options;
     await writeVersion(this.#target, { base: history, draft: { ...draft, by, at: new Date() } });
-  }
-
-  #termsOf({ text, version }: Migration): Promise<DemandedTerms | undefined> {
-    let terms = this.#terms.get(text);
-    if (terms === undefined) {
-      const file = `version ${version}`;
-      terms = readClusterFile({ bytes: Buffer.from(text), file, members: 'registering' }).then(
-        (read): DemandedTerms | undefined => (read.ok ? demandedTerms(read.cluster) : undefined),
-      );
-      this.#terms.set(text, terms);
-    }
-    return terms;
   }
 
   /** A store that does not answer is waited for; anything else is told. */

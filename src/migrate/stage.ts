@@ -61,7 +61,7 @@ export function progressOf(question: ProgressQuestion): Progress {
   const demand: Demand =
     migration === undefined
       ? { version, terms, ...phaseOf(reading.cluster) }
-      : { version, terms, phase: migration.phase };
+      : { version, terms, phase: migration.phase, isRollback: migration.isRollback };
   const stands = [...reading.cluster.nodes.values()].map((node) =>
     standOf(node, {
       demand,

@@ -34,6 +34,11 @@ export interface Demand {
   readonly version: number;
   /** Absent: the version is none of a change that is led. */
   readonly phase?: Phase;
+  /**
+   * It takes back what was begun. A node that could not read that does not know the phase: nobody
+   * was told to send to it by what it could not read.
+   */
+  readonly isRollback?: boolean;
   /** The configuration that packets are sent by in the end. */
   readonly terms: DemandedTerms;
 }
@@ -95,13 +100,14 @@ function statusOf(entry: Entry): ReturnType<typeof readStatusValue> {
 }
 
 function lackOf(status: StatusValue, demand: Demand): string | undefined {
-  const { version, phase } = demand;
+  const { version, phase, isRollback = false } = demand;
   if (status.config < version)
     return status.config === 0
       ? 'it has not carried out any version yet'
       : `it follows version ${status.config} still`;
   // A version after ours: whoever leads that change will ask again.
-  if (status.config === version && status.phase !== phase)
+  const knows = status.phase === phase || (isRollback && status.phase === undefined);
+  if (status.config === version && !knows)
     return `it does not know the phase "${phase ?? 'none'}" (release ${status.release || 'unknown'})`;
   if (phase === 'prepare') return missing(status.receives as readonly Term[], demand.terms);
   const foreign = foreignTerms(status.sends as readonly Term[], demand.terms);

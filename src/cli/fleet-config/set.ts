@@ -51,7 +51,10 @@ export async function printChange(
   process.exitCode = exitCodeOf(report.outcome);
 }
 
-async function readText(file: string): Promise<{ readonly text: string; readonly name: string }> {
+/** Of a file, or with `-` of standard input. */
+export async function readText(
+  file: string,
+): Promise<{ readonly text: string; readonly name: string }> {
   const name = file === '-' ? 'standard input' : file;
   const decoded = decodeText(file === '-' ? await buffer(process.stdin) : await bytesOf(file));
   if (decoded.ok) return { text: decoded.text, name };

@@ -90,7 +90,7 @@ export async function judgeChange(
     effect,
     registered: next[0].registered.size,
     dangers: dangersOf({ old: old?.[0], next: next[0], effect, current }),
-    remarks: remarksOf(base, effect),
+    remarks: remarksOf(base, proposal.changeover === undefined ? effect : undefined),
     warnings: parsed.warnings,
     write: () => writeVersion(target, { base, draft: proposal }),
   };
