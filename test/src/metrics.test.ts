@@ -2,9 +2,17 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import t from 'tap';
+import { addressToBigInt, parseAddress } from '../../encap/address.js';
+import { disjointRanges } from '../../encap/disjoint-ranges.js';
+import { firstAddress, lastAddress, parsePrefix } from '../../encap/prefix.js';
 import type { AgentFigures } from '../../src/agent/figures.js';
+import type { StatusReport } from '../../src/agent/status.js';
 import { TrafficMeter } from '../../src/agent/traffic.js';
+import { ZoneTraffic } from '../../src/agent/zone-traffic.js';
+import { renderStatus } from '../../src/cli/render/status.js';
+import { terminalFor } from '../../src/cli/terminal.js';
 import { parseListenAddress } from '../../src/http/listen-address.js';
 import type { Page } from '../../src/http/listener.js';
 import { Listener } from '../../src/http/listener.js';
@@ -13,6 +21,7 @@ import { openMetrics } from '../../src/metrics/index.js';
 import type { FailedChange } from '../../routes/apply.js';
 import { parseDeviceCounters } from '../../tunnel/device-counters.js';
 import { figures, passReport, pair, peer, sysctlChange } from '../support/figures.js';
+import { property } from '../support/property.js';
 import { ManualClock } from '../support/manual-clock.js';
 import type { Teardown } from '../support/netns.js';
 
@@ -355,4 +364,123 @@ t.test('a port that is taken is told once, tried again and had in the end', asyn
 t.test('an address that others reach is named in a warning', async (t) => {
   const { lines } = await listen(t, '0.0.0.0', 0);
   t.match(lines[0], /for everybody who reaches this address/);
+});
+
+property(
+  'ranges by zone agree with the longest match, whatever lies in whatever',
+  [
+    fc.array(
+      fc.record({ bits: fc.nat(255), length: fc.integer({ min: 24, max: 32 }), zone: fc.nat(2) }),
+      { maxLength: 12 },
+    ),
+  ],
+  (given) => {
+    const list = given.map(({ bits, length, zone }) => {
+      const last = bits & ~((1 << (32 - length)) - 1);
+      return { prefix: parsePrefix(`10.0.0.${last}/${length}`), value: `z${zone}` };
+    });
+    const ranges = disjointRanges(list, 4);
+    const base = 10n << 24n;
+    for (let last = 0n; last < 256n; last++) {
+      const at = base + last;
+      const inside = list.filter(
+        ({ prefix }) =>
+          addressToBigInt(firstAddress(prefix)) <= at && at <= addressToBigInt(lastAddress(prefix)),
+      );
+      const longest = Math.max(...inside.map(({ prefix }) => prefix.length));
+      const wanted = inside.find(({ prefix }) => prefix.length === longest)?.value;
+      const found = ranges.filter((range) => range.first <= at && at <= range.last);
+      if (found.length > 1 || found[0]?.value !== wanted) return false;
+    }
+    return ranges.every((range, index) => {
+      const next = ranges[index + 1];
+      if (next === undefined) return true;
+      return range.last + 1n < next.first || range.value !== next.value;
+    });
+  },
+);
+
+t.test(
+  'zones are counted by peers, gathered, and a failure is told once and made good',
+  async (t) => {
+    const clock = new ManualClock();
+    const applied: string[] = [];
+    const problems: string[] = [];
+    let broken = false;
+    let cluster = pair;
+    const zones = new ZoneTraffic({
+      node: 'n1',
+      cluster: () => cluster,
+      clock,
+      onProblem: (problem) => problems.push(problem),
+      counters: {
+        apply: (ranges) => {
+          if (broken) return Promise.reject(new Error('no nft'));
+          applied.push(ranges[4].map(({ first, value }) => `${first} ${value}`).join());
+          return Promise.resolve();
+        },
+        read: () => (broken ? Promise.reject(new Error('gone')) : Promise.resolve([])),
+        remove: () => Promise.resolve(void applied.push('removed')),
+      },
+    });
+    zones.passed();
+    await clock.advance(1);
+    const wanted = `${addressToBigInt(parseAddress('10.64.2.0'))} ${pair.nodes.get('n2')!.zone}`;
+    t.same(applied, [wanted], 'the peer, and not the node itself');
+    for (let revision = 2; revision < 5; revision++) {
+      cluster = { ...pair, revision };
+      zones.passed();
+      await clock.advance(100);
+    }
+    await clock.advance(5_000);
+    t.equal(applied.length, 2, 'changes are gathered');
+    broken = true;
+    await t.rejects(zones.read(), /gone/);
+    await clock.advance(100_000);
+    broken = false;
+    await clock.advance(31_000);
+    t.equal(applied.length, 3, 'made anew');
+    t.same(problems, ['gone', 'no nft']);
+    await zones.close();
+    zones.passed();
+    await clock.advance(5_000);
+    t.same(applied.slice(3), ['removed']);
+  },
+);
+
+t.test('status tells store, traffic and peers by mode and state', (t) => {
+  const counters = { bytes: 20_560, packets: 20, errors: 0, dropped: 1 };
+  const report: StatusReport = {
+    schema: 'selvage.status/1',
+    node: 'a',
+    cluster: 'pair',
+    revision: 7,
+    config: { file: 'etcd://192.0.2.9/pair', problems: [] },
+    pid: 1,
+    ready: true,
+    guard: { backend: 'nftables', dropped: {} },
+    planes: [],
+    traffic: [{ mode: 'vxlan', sent: counters, received: { ...counters, bytes: 999, dropped: 0 } }],
+    store: { synced: false, revision: 42, lagSeconds: 12.4, outages: 2, refusedRecords: 3 },
+    problems: [],
+    notes: [],
+    repairs: 0,
+    contested: [],
+    lastPass: undefined,
+    peers: [peer('b'), peer('c', { mode: 'native' }), peer('d', { state: 'failed' })],
+  };
+  const terminal = terminalFor({
+    isTty: false,
+    columns: 120,
+    env: { COLUMNS: '120' },
+    noColor: true,
+  });
+  const lines = renderStatus(report, terminal).split('\n');
+  for (const line of [
+    '  store   OUT: what is known stays in force, revision 42, 12 s behind at most, lost 2 times, 3 values refused',
+    '  traffic vxlan sent 20 packets, 20.6 kB; received 20 packets, 999 B; 1 could not be carried',
+    '  peers   1 vxlan, 1 native, 1 vxlan failed',
+  ])
+    t.ok(lines.includes(line), line);
+  t.end();
 });
