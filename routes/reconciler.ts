@@ -9,7 +9,7 @@
  * A change that the kernel refuses, or that somebody keeps undoing, waits for its next try by
  * itself (`pace.ts`); only a pass that could not be done at all delays the next one.
  */
-import type { Kernel, KernelEvent, KernelState } from '../tunnel/kernel.js';
+import type { Kernel, KernelChange, KernelEvent, KernelState } from '../tunnel/kernel.js';
 import type { ApplyResult, FailedChange } from './apply.js';
 import { applyChanges } from './apply.js';
 import type { DesiredObject } from './desired.js';
@@ -92,6 +92,10 @@ export class Reconciler {
   readonly #names = new Set<string>();
   /** Objects that the kernel has as they are here, as far as its events tell; undefined: not known. */
   #settled: ReadonlyMap<string, DesiredObject> | undefined;
+  /** The objects that a whole pass is writing. */
+  #written: ReadonlyMap<string, DesiredObject> | undefined;
+  /** Something of them was told by the kernel. */
+  #echoed = false;
   #watch: { close(): void } | undefined;
   #timer: { cancel(): void } | undefined;
   #resync: { cancel(): void } | undefined;
@@ -117,7 +121,7 @@ export class Reconciler {
 
   start(): void {
     this.#watch = this.#options.kernel.watch((event) => this.#onEvent(event), {
-      expected: (read) => isWanted(this.#settled, read),
+      expected: (read) => this.#isEcho(read),
     });
     this.#armResync();
     this.#armSysctlCheck();
@@ -165,6 +169,13 @@ export class Reconciler {
     this.#wakeUp?.cancel();
     this.#retry?.cancel();
     await this.#running;
+  }
+
+  /** Is that what a pass has just written, or as good? Then it need not be looked at again. */
+  #isEcho(read: () => KernelChange | undefined): boolean {
+    if (!isWanted(this.#settled ?? this.#written, read)) return false;
+    this.#echoed = true;
+    return true;
   }
 
   #onEvent(event: KernelEvent): void {
@@ -256,6 +267,7 @@ export class Reconciler {
       if (this.#options.frozen?.() === true) return { ...nothing, withheld: changes, foreign };
       const paced = this.#pace.split(changes, { peers: plan.peers, nowMs: clock.now() });
       await plan.prepare();
+      [this.#written, this.#echoed] = [plan.objects, false];
       const result: ApplyResult = await applyChanges(kernel, paced.now, plan.peers);
       this.#pace.note(result, { paced, nowMs: clock.now() });
       const error = await plan.settle?.().then(
@@ -272,9 +284,13 @@ export class Reconciler {
       };
       if (isClean(outcome) && this.#pace.contested(clock.now()).length === 0)
         this.#settled = plan.objects;
+      // What went otherwise than wanted is looked at once more.
+      else if (this.#echoed) this.trigger('own changes');
       return outcome;
     } catch (error) {
       return { ...nothing, error: asError(error) };
+    } finally {
+      this.#written = undefined;
     }
   }
 

@@ -180,11 +180,15 @@ export class GuardKeeper {
     return true;
   }
 
-  /** Counts what the spec in force is made of, which the first `step` would have to wait for. */
-  prepareSteps(): void {
+  /** What the first `step` from the spec in force would have to wait for. */
+  async prepareSteps(): Promise<void> {
     const of = this.#guarded;
-    if (of !== undefined && this.guard.step !== undefined && this.#tally?.of !== of)
-      this.#tally = { of, tally: new GuardTally(of) };
+    if (of === undefined || this.guard.step === undefined || this.#tally?.of === of) return;
+    this.#tally = { of, tally: new GuardTally(of) };
+    const { ok } = await this.guard.verify(of);
+    if (ok || this.#guarded !== of) return;
+    this.#touched = true;
+    this.#listener?.();
   }
 
   async #take(step: GuardStep): Promise<boolean> {

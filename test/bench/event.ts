@@ -22,10 +22,9 @@ import { openKernel } from '../../tunnel/real-kernel.js';
 import { sketchNode } from '../support/cluster-builder.js';
 import { createNamespace, vethPair } from '../support/netns.js';
 import { self, selfAddress, vxlanFleet } from './fleet.js';
-import { figure, heading } from './report.js';
+import { figure, heading, quantile } from './report.js';
 
 const peers = 10_000;
-const rounds = 300;
 
 export async function benchEvent(): Promise<void> {
   heading("One node's event through the agent");
@@ -69,18 +68,28 @@ export async function benchEvent(): Promise<void> {
   }
 }
 
-/** Milliseconds until what joined was in the kernel, sorted. */
-async function eventTimes(
+/** Milliseconds until what joined was in the kernel. */
+export async function eventTimes(
   fleet: Cluster,
-  { kernel, guard }: { readonly kernel: Kernel; readonly guard: Guard },
+  {
+    kernel,
+    guard,
+    rounds = 300,
+  }: {
+    readonly kernel: Kernel;
+    readonly guard: Guard;
+    readonly rounds?: number;
+  },
 ): Promise<readonly number[]> {
   const folder = mkdtempSync(join(tmpdir(), 'selvage-bench-'));
   const runtime = new NodeRuntime({
     kernel,
     guard,
-    planeFor: () => {
-      throw new Error('no plane is needed here');
-    },
+    planeFor: () => ({
+      ensure: () => Promise.reject(new Error('no plane is needed here')),
+      status: () => Promise.resolve(undefined),
+      stop: () => Promise.resolve(),
+    }),
     paths: { runtimeDir: folder, stateDir: folder },
     log: pino({ level: 'silent' }),
   });
@@ -102,7 +111,7 @@ async function eventTimes(
       await Promise.race([pass(), new Promise((resolve) => setTimeout(resolve, 500))]);
       quietMs = performance.now() - start;
     }
-    runtime.guardKeeper.prepareSteps();
+    await runtime.guardKeeper.prepareSteps();
     const times: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const node = newcomer(round);
@@ -118,7 +127,7 @@ async function eventTimes(
         if (cluster.nodes.get(node.name) !== undefined) times.push(performance.now() - start);
       }
     }
-    return times.sort((a, b) => a - b);
+    return times;
   } finally {
     watch.close();
     await loop.stop();
@@ -133,8 +142,4 @@ function newcomer(round: number): ClusterNode {
     at: `172.17.${200 + (round >> 7)}.${(round & 127) + 1}/16`,
     overlay: `10.200.${round & 255}.${(round >> 8) << 7}/25`,
   });
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]!;
 }

@@ -147,7 +147,7 @@ t.test('on a kernel: each step holds, and is no news', async (t) => {
       await sleep(40);
       assert.equal(told, 0, 'nobody else has written');
     }),
-    { seed, numRuns: 12 },
+    { seed, numRuns: 4 },
   );
 
   const from = specOf(new Map());

@@ -94,7 +94,7 @@ export interface Guard {
   step?(step: GuardStep): Promise<boolean>;
   /**
    * Calls back after somebody changed the rules: at once where the kernel announces that, else at
-   * the next of regular looks. Our own changes may be told as well, but for those of `step`.
+   * the next of regular looks. Our own changes may be told as well.
    */
   watch(listener: () => void): { close(): void };
   /** Packets dropped so far, by reason. */

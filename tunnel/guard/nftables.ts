@@ -53,8 +53,9 @@ export class NftablesGuard implements Guard {
   #known: { readonly listing: NftListing | undefined } | undefined;
   /** Found to be in the kernel when the ruleset had this generation. */
   #verified: { readonly spec: GuardSpec; readonly generation: number } | undefined;
-  /** Generations that `step` has made. */
-  readonly #stepped = new Set<number>();
+  /** Generations of the ruleset that we have made. */
+  readonly #own = new Set<number>();
+  #listener: (() => void) | undefined;
   /** Bodies of our rules as we wrote them, by comment: an edit that keeps the comment shows. */
   readonly #bodies = new Map<string, string>();
   readonly #log: (line: string) => void;
@@ -86,7 +87,8 @@ export class NftablesGuard implements Guard {
   }
 
   watch(listener: () => void): { close(): void } {
-    const isKnown = (generation: number): boolean => this.#stepped.has(generation);
+    const isKnown = (generation: number): boolean => this.#own.has(generation);
+    this.#listener = listener;
     return watchGuardTable({ netns: this.#netns, listener, isKnown });
   }
 
@@ -107,13 +109,11 @@ export class NftablesGuard implements Guard {
       const count = exchanges.reduce((sum, { gone, come }) => sum + gone.length + come.length, 0);
       if (count > exchangedElementsMax) return false;
       if (count > 0) {
-        // Before the kernel announces it.
         const next = nextGeneration(generation);
-        this.#stepped.add(next);
+        this.#expect(next);
         const done = await exchangeElements(exchanges, { netns: this.#netns, generation });
-        if (!done) this.#stepped.delete(next);
+        if (!done) this.#own.delete(next);
         if (!done) return false;
-        for (const old of this.#stepped) if (this.#stepped.size > 64) this.#stepped.delete(old);
         for (const { set, gone, come } of exchanges) {
           const elements = listing.sets.get(set)?.elements as Set<string>;
           for (const { text } of gone) elements.delete(text);
@@ -252,8 +252,27 @@ export class NftablesGuard implements Guard {
     };
   }
 
+  /** One transaction, which is no news where nobody else's came in between. */
   async #load(input: string): Promise<void> {
-    await requireTool('load the guard', { argv: ['nft', '-f', '-'], netns: this.#netns, input });
+    const before = await rulesetGeneration(this.#netns);
+    const next = before === undefined ? undefined : nextGeneration(before);
+    if (next !== undefined) this.#expect(next);
+    let after: number | undefined;
+    try {
+      await requireTool('load the guard', { argv: ['nft', '-f', '-'], netns: this.#netns, input });
+      after = await rulesetGeneration(this.#netns);
+    } finally {
+      if (next !== undefined && after !== next) {
+        this.#own.delete(next);
+        this.#listener?.();
+      }
+    }
+  }
+
+  /** Before the kernel announces it. */
+  #expect(generation: number): void {
+    this.#own.add(generation);
+    for (const old of this.#own) if (this.#own.size > 64) this.#own.delete(old);
   }
 
   /** Calls run one after the other, whatever came of the one before. */
