@@ -25,7 +25,7 @@ import type { AnswerSources } from './answers.js';
 import { answerRoutes, planAnswer } from './answers.js';
 import { captureRoute } from './capture-route.js';
 import { changeoverReport } from './changeover-report.js';
-import { beginRoute, changeReportRoute, settleRoutes } from './change-routes.js';
+import { beginRoute, changeReportRoute, settleRoutes, unlessOfFleet } from './change-routes.js';
 import type { AgentFigures, AgentObserver } from './figures.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
@@ -173,7 +173,7 @@ export class Agent {
       ...answerRoutes(answers),
       { method: 'GET', path: '/v1/rib', handle: () => this.#rib() },
       { method: 'POST', path: '/v1/reload', handle: () => this.reload() },
-      unlessFrozen(this.#freeze, beginRoute(this.#change)),
+      unlessFrozen(this.#freeze, unlessOfFleet(store, beginRoute(this.#change))),
       changeReportRoute(this.#change),
       ...settleRoutes(this.#change),
       ...freezeRoutes({

@@ -2,6 +2,7 @@
 import type { Cluster } from '../../encap/cluster.js';
 import { maxFileBytes } from '../config/limits.js';
 import { whatIfCluster } from '../explain/what-if.js';
+import type { ClusterStore } from '../store/store.js';
 import type { Route } from '../http/server.js';
 import { HttpProblem } from '../http/server.js';
 import { parseCandidate } from './candidate.js';
@@ -18,6 +19,20 @@ export function beginRoute(change: GuardedChange): Route {
     path: changePath,
     maxBodyBytes: maxFileBytes,
     handle: (query, content) => answer(() => change.begin(requestOf(query, content))),
+  };
+}
+
+/** There is no file that a confirmed change could be written to. */
+export function unlessOfFleet(store: ClusterStore, route: Route): Route {
+  if (store.publish === undefined) return route;
+  return {
+    ...route,
+    handle: () => {
+      throw new HttpProblem(
+        409,
+        `the configuration of this node is in ${store.name}, for the whole fleet: change it there with "selvage config edit", or in phases with "selvage migrate"`,
+      );
+    },
   };
 }
 

@@ -5,14 +5,16 @@ import type { Cluster } from '../../encap/cluster.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import type { ClusterStore } from '../store/store.js';
 import type { ListenAddress } from '../http/listen-address.js';
+import { packageInfo } from '../cli/package-info.js';
 import { readClusterKey } from '../probe/key.js';
-import { openFileStore } from '../store/file.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
 import { readFreeze } from './freeze-file.js';
 import { downOnce } from './one-shot.js';
 import type { NamespaceLock } from './namespace-lock.js';
 import { lockNamespace } from './namespace-lock.js';
+import type { ClusterSource } from './open-source.js';
+import { openSource } from './open-source.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, lastGoodFile } from './paths.js';
@@ -20,7 +22,7 @@ import { UnknownNodeError } from './unknown-node.js';
 import { watchAgent } from './watching.js';
 
 export interface RunOptions extends AgentPaths {
-  readonly configPath: string;
+  readonly source: ClusterSource;
   readonly node: string;
   /** Need not exist. */
   readonly clusterKeyFile: string;
@@ -38,38 +40,41 @@ export interface RunOptions extends AgentPaths {
 export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
   const { socket = agentSocket(options) } = options;
-  const file = await openFileStore(options.configPath);
+  const { source, node } = options;
+  const opened = await openSource(source, { node, release: packageInfo().version });
   let lock: NamespaceLock | undefined;
   try {
-    requireNode(file.current, options.node);
+    if (source.kind === 'file') requireNode(opened.store.current, node);
     // Before anything is written, the files of the state directory included.
-    lock = await lockNamespace({ command: 'agent', node: options.node, socket });
-    await runAlone(options, { file, log, socket });
+    lock = await lockNamespace({ command: 'agent', node, socket });
+    await runAlone(options, { opened: opened.store, log, socket });
   } finally {
-    file.close();
+    opened.close();
     await lock?.release();
   }
 }
 
 async function runAlone(
   options: RunOptions,
-  given: { readonly file: ClusterStore; readonly log: Logger; readonly socket: string },
+  given: { readonly opened: ClusterStore; readonly log: Logger; readonly socket: string },
 ): Promise<void> {
-  const { file, log, socket } = given;
-  const store = await withLastGood(file, { path: lastGoodFile(options) });
-  if (store.current === undefined) {
-    const read = await readClusterBytes(options.configPath);
+  const { opened, log, socket } = given;
+  const { source } = options;
+  const store = await withLastGood(opened, { path: lastGoodFile(options) });
+  if (store.current === undefined && source.kind === 'file') {
+    const read = await readClusterBytes(source.path);
     const [problem] = read.ok ? [] : read.problems;
     if (problem !== undefined && cannotOpen.includes(problem.code))
       throw new ConfigMissing(
         [
-          `cannot read ${options.configPath}: ${problem.message}; ${problem.remedy}`,
+          `cannot read ${source.path}: ${problem.message}; ${problem.remedy}`,
           ...(store.lastGoodProblem === undefined ? [] : [store.lastGoodProblem]),
         ].join('\n'),
       );
     throw new ConfigRefused(store.problems);
   }
-  requireNode(store.current, options.node);
+  // One of a fleet may be on its way: the agent goes on waiting for its record.
+  if (source.kind === 'file') requireNode(store.current, options.node);
   const clusterKey = readClusterKey(options.clusterKeyFile);
   const runtime = await openRuntime({ paths: options, log });
   const agent = new Agent({
@@ -77,7 +82,7 @@ async function runAlone(
     store,
     runtime,
     paths: options,
-    configFile: options.configPath,
+    configFile: source.kind === 'file' ? source.path : store.name,
     clusterKey,
     socket,
     log,
@@ -97,6 +102,7 @@ async function runAlone(
   watching.stopping();
   await watching.close();
   await agent.stop();
+  await store.saved();
   if (!options.flushOnExit) return;
   if (readFreeze(freezeFile(options), () => new Date()) === undefined) await flush(options, log);
   else log.warn('frozen: nothing is removed');

@@ -89,9 +89,6 @@ export async function withLastGood(
         ...store.problems,
       ];
     },
-    get health() {
-      return store.health;
-    },
     lastGoodProblem: readProblem,
     get lastGoodOf() {
       return store.current === undefined ? saved?.savedAt : undefined;

@@ -1,5 +1,6 @@
 /** `agent`: the service itself. */
 import { Command, Option } from '@commander-js/extra-typings';
+import type { ClusterSource } from '../../agent/open-source.js';
 import type { ListenAddress } from '../../http/listen-address.js';
 import {
   clusterKeyOption,
@@ -10,16 +11,20 @@ import {
   socketOption,
   stateDirOption,
 } from '../options.js';
+import type { StoreFlags } from '../store-options.js';
+import { storeRequest, withStoreOptions } from '../store-options.js';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export function agentCommand() {
-  return new Command('agent')
+  const command = new Command('agent')
     .summary('run the agent of this node')
     .description(
       'Runs the agent of this node: keeps the kernel as the cluster file asks, repairs what others ' +
         'change, and answers the other commands on its socket. A changed file is read again at once ' +
-        '(or on SIGHUP); a bad one is refused and the old one stays. When it stops, forwarding goes on.',
+        '(or on SIGHUP); a bad one is refused and the old one stays. With a store in place of the ' +
+        'file it follows the fleet, and goes by what it knew when the store is out. When it stops, ' +
+        'forwarding goes on.',
     )
     .addOption(configOption())
     .addOption(nodeOption())
@@ -41,17 +46,20 @@ export function agentCommand() {
         .choices(logLevels)
         .default('info' as const),
     )
-    .option('--flush-on-exit', 'remove everything from the kernel when it stops', false)
+    .option('--flush-on-exit', 'remove everything from the kernel when it stops', false);
+  return withStoreOptions(command)
     .addHelpText(
       'after',
       `
 Examples:
   selvage agent --config /etc/selvage/cluster.yaml --node rack-1
+  selvage agent --store etcd://10.0.0.1:2379,10.0.0.2:2379/prod
   selvage agent --log-level debug | npx pino-pretty
   curl http://127.0.0.1:14789/metrics       what --metrics-listen is for`,
     )
     .action(async (options, command) => {
       const metricsListen = await readListen(options.metricsListen);
+      const source = await sourceOf(options, (name) => command.getOptionValueSource(name));
       const [{ runAgent }, { requireKernelAccess }] = await Promise.all([
         import('../../agent/run.js'),
         import('../node-kernel.js'),
@@ -59,7 +67,7 @@ Examples:
       const named = command.getOptionValueSource('socket') !== 'default';
       requireKernelAccess();
       await runAgent({
-        configPath: options.config,
+        source,
         node: options.node,
         clusterKeyFile: options.clusterKey,
         // Otherwise the socket is in the runtime directory.
@@ -72,6 +80,24 @@ Examples:
         zoneTraffic: options.zoneTraffic,
       });
     });
+}
+
+/** What was typed goes before what the environment says, and that before what is there by default. */
+async function sourceOf(
+  options: StoreFlags & { readonly config: string },
+  from: (option: 'config' | 'store' | 'storeFile') => string | undefined,
+): Promise<ClusterSource> {
+  const weight = (option: Parameters<typeof from>[0]): number =>
+    ['env', 'cli'].indexOf(from(option) ?? '');
+  const [file, store] = [weight('config'), Math.max(weight('store'), weight('storeFile'))];
+  if (file >= 0 && file === store) {
+    const { usageFailure } = await import('../failure.js');
+    throw usageFailure('both --config and --store say where the cluster is; give one of them');
+  }
+  const request = file > store ? undefined : await storeRequest(options);
+  return request === undefined
+    ? { kind: 'file', path: options.config }
+    : { kind: 'store', ...request };
 }
 
 async function readListen(text: string): Promise<ListenAddress | undefined> {
