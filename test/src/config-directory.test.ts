@@ -330,6 +330,14 @@ t.test('a directory behind a symbolic link, and files that are links, are follow
   renameSync(join(folder, '..new'), join(folder, '..data'));
   await mounted.last('b');
 
+  rmSync(join(folder, 'a.yaml'));
+  await mounted.last('file-missing');
+  const elsewhere = folderOf(t, { 'e.yaml': node('e', 5) });
+  symlinkSync(join(elsewhere, 'e.yaml'), join(folder, 'e.yaml'));
+  await mounted.last('e');
+  writeFileSync(join(elsewhere, 'e.yaml'), node('f', 6));
+  await mounted.last('f');
+
   const root = folderOf(t, {});
   cpSync(join(folder, '..1'), join(root, 'v1'), { recursive: true });
   cpSync(join(folder, '..2'), join(root, 'v2'), { recursive: true });

@@ -12,10 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { nodeTable } from '../../encap/node-table.js';
 import { withProblems, withoutProblems } from '../../src/cli/fleet-config/draft-file.js';
 import { propose } from '../../src/cli/fleet-config/propose.js';
 import { renderConfigChange } from '../../src/cli/render/config-change.js';
 import { terminalFor } from '../../src/cli/terminal.js';
+import { parseClusterFile } from '../../src/config/index.js';
 import type { Problem } from '../../src/config/problem.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { MemoryServer } from '../../src/store/memory-kv.js';
@@ -24,6 +26,7 @@ import { KeyValueError } from '../../src/store/kv.js';
 import { judgeChange } from '../../src/store/fleet/config-change.js';
 import type { AcceptableChange, ConfigProposal } from '../../src/store/fleet/config-change.js';
 import { currentOf, readHistory } from '../../src/store/fleet/config-history.js';
+import { problemsTogether } from '../../src/store/fleet/config-members.js';
 import { keptVersions, maxValueBytes } from '../../src/store/fleet/config-write.js';
 import { fleetKeys } from '../../src/store/fleet/keys.js';
 import { skipReason } from '../support/capabilities.js';
@@ -234,6 +237,29 @@ t.test('a record with a fault of its own hides nothing of the text', async (t) =
   await kv.put(keys.record('garbage'), '{');
   const judged = await judgeChange({ kv, keys }, proposal(site('ipip')));
   t.match(judged, { kind: 'invalid', problems: [{ line: 6, code: 'rule-infeasible' }] });
+});
+
+t.test('nor does what records have against each other that no claim is about', (t) => {
+  const nodes = `nodes:
+  - { name: a1, address: 10.0.0.1, overlay: 10.64.1.0/24 }
+  - { name: b1, address: 10.0.1.1, overlay: 10.64.2.0/24 }`;
+  const parsed = parseClusterFile({ text: site('vxlan', nodes), file: 'new.yaml' });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  const { cluster } = parsed;
+  const source = { file: 'record/thief', line: 1, column: 1 };
+  const thief = { ...cluster.nodes.get('a1')!, name: 'thief', source };
+  const rules = cluster.rules.map((rule) => ({ ...rule, mode: 'ipip' as const }));
+  const members = {
+    cluster: { ...cluster, rules, nodes: nodeTable([...cluster.nodes.values(), thief]) },
+    registered: new Set(['thief']),
+    problems: [],
+  };
+  const errors = problemsTogether(members, 'new.yaml').filter(
+    ({ severity }) => severity === 'error',
+  );
+  t.match(errors, [{ file: 'new.yaml', line: 6, code: 'rule-infeasible' }]);
+  t.equal(errors.length, 1);
+  t.end();
 });
 
 t.test('whom it touches is told, and cutting somebody off takes a word more', async (t) => {
