@@ -219,7 +219,7 @@ t.test('bytes, sizes and times that nobody expects', settings, async (t) => {
     }
     let stopped = false;
     const writing = (async () => {
-      while (!stopped) await other.put('/fleet/0', value);
+      while (!stopped) await other.put('/fleet/9999', value);
     })();
     const listing = await kv.list('/fleet/');
     stopped = true;
