@@ -13,7 +13,7 @@ import { terminalFor } from '../../src/cli/terminal.js';
 import { fleetConfig } from '../../src/simulate/config-text.js';
 import { grow, growthReport, growthSchema } from '../../src/simulate/growth.js';
 import { growthSvg } from '../../src/simulate/growth-svg.js';
-import { FleetTooLarge, fleetLayout } from '../../src/simulate/layout.js';
+import { fleetLayout } from '../../src/simulate/layout.js';
 import { quantiles } from '../../src/simulate/quantiles.js';
 import { randomFrom } from '../../src/simulate/random.js';
 import type { SimulationReport } from '../../src/simulate/report.js';
@@ -27,6 +27,9 @@ import { simulate } from '../../src/simulate/simulation.js';
 import { VirtualClock } from '../../src/simulate/virtual-clock.js';
 import { parseClusterFile } from '../../src/config/parse.js';
 import { fromRoot } from '../support/root.js';
+
+// A busy machine takes its time.
+t.setTimeout(180_000);
 
 const small: SimulationOptions = {
   nodes: 60,
@@ -184,7 +187,7 @@ t.test('the fleet has places for all, and its configuration is good', (t) => {
           t.fail(`${zone.name} has no block ${zone.block(place)}`);
       }
   }
-  t.throws(() => fleetLayout({ nodes: 150_000, zones: 300 }), FleetTooLarge);
+  t.throws(() => fleetLayout({ nodes: 150_000, zones: 300 }), { message: /do not fit/ });
   t.end();
 });
 
