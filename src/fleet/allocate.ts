@@ -17,7 +17,7 @@ import type { BlockRange } from '../config/read-blocks.js';
 import type { FleetKeys } from '../store/fleet/keys.js';
 import type { KeyValue } from '../store/kv.js';
 import type { TakenSpace } from './block-space.js';
-import { freeBlocks, takenSpace } from './block-space.js';
+import { freeBlocks, freeCount, takenSpace } from './block-space.js';
 import { FleetError } from './fleet-error.js';
 import { familiesOf, rangesOf } from './ranges.js';
 import type { Block } from './values.js';
@@ -52,27 +52,12 @@ const windows = [1, 8, 64, 256, 1024] as const;
 /** Rounds after which something other than bad luck is at work. */
 const maxRounds = 50;
 
-export async function allocateBlocks(kv: KeyValue, request: AllocateRequest): Promise<Allocation> {
-  const made = new Map<string, Claim>();
-  try {
-    return await allocate(kv, { ...request, made, collided: new Set() });
-  } catch (error) {
-    // There is no room for all that was asked for: nothing of it is kept.
-    if (error instanceof FleetError) await giveBack(kv, [...made.values()]);
-    throw error;
-  }
-}
-
 /** A key that was made, and the write that made it. */
 type Claim = Pick<Block, 'key' | 'modRevision'>;
 
-interface Allocating extends AllocateRequest {
-  readonly made: Map<string, Claim>;
-  readonly collided: Set<string>;
-}
-
-async function allocate(kv: KeyValue, request: Allocating): Promise<Allocation> {
-  const { made, collided } = request;
+export async function allocateBlocks(kv: KeyValue, request: AllocateRequest): Promise<Allocation> {
+  const made = new Map<string, Claim>();
+  const collided = new Set<string>();
   for (let round = 0; round < maxRounds; round++) {
     const blocks = await readBlocks(kv, request);
     const own = blocks.filter(({ node }) => node === request.node);
@@ -92,8 +77,10 @@ async function allocate(kv: KeyValue, request: Allocating): Promise<Allocation> 
         collisions: collided.size,
       };
     const taken = [...request.reserved, ...blocks.map(({ prefix }) => prefix)];
+    // All or nothing, as far as that can be known before.
+    requireRoom(request, wanted, takenSpace(taken));
     for (const family of wanted) {
-      const claim = await claimOne(kv, { ...request, family, taken });
+      const claim = await claimOne(kv, { ...request, family, taken, collided });
       made.set(claim.key, claim);
     }
   }
@@ -102,7 +89,7 @@ async function allocate(kv: KeyValue, request: Allocating): Promise<Allocation> 
   );
 }
 
-/** Gives blocks back that this node made and nobody has counted on. */
+/** Each only as it was seen: not one that somebody else has made in its place. */
 export async function giveBack(kv: KeyValue, blocks: readonly Claim[]): Promise<void> {
   for (const { key, modRevision } of blocks) await kv.delete(key, { ifRevision: modRevision });
 }
@@ -137,10 +124,21 @@ function missing(request: AllocateRequest, kept: readonly Block[]): readonly Fam
   });
 }
 
-interface Claiming extends Allocating {
+interface Claiming extends AllocateRequest {
+  readonly collided: Set<string>;
   readonly family: Family;
   /** What is known to be taken; grows with every attempt. */
   readonly taken: Prefix[];
+}
+
+function requireRoom(request: AllocateRequest, wanted: readonly Family[], space: TakenSpace): void {
+  for (const family of new Set(wanted)) {
+    const count = wanted.filter((one) => one === family).length;
+    let free = 0n;
+    for (const range of rangesOf(request.ranges, { zone: request.zone, family }))
+      free += freeCount(range, space);
+    if (free < BigInt(count)) throw full(request, family);
+  }
 }
 
 /** A block that nobody had. */
@@ -171,10 +169,14 @@ function candidate(request: Claiming, space: TakenSpace): Prefix {
     }
     if (free.length > 0) return free[Math.floor(random() * free.length)]!;
   }
-  const full = rangesOf(ranges, { zone, family }).map(
+  throw full(request, family);
+}
+
+function full({ ranges, zone }: AllocateRequest, family: Family): FleetError {
+  const used = rangesOf(ranges, { zone, family }).map(
     ({ within, length }) => `${within.text} (/${length})`,
   );
-  throw new FleetError(
-    `no IPv${family} block is free for zone ${zone}: ${full.join(', ')} is used up; add a range to "overlay: blocks:", or release what is not used ("selvage ipam check")`,
+  return new FleetError(
+    `no IPv${family} block is free for zone ${zone}: ${used.join(', ')} is used up; add a range to "overlay: blocks:", or release what is not used ("selvage ipam check")`,
   );
 }

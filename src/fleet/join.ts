@@ -11,8 +11,7 @@ import { comparePrefixes, prefixesOverlap } from '../../encap/prefix.js';
 import type { InterfaceAddress, Prefix } from '../../encap/prefix.js';
 import type { FleetKeys } from '../store/fleet/keys.js';
 import type { KeyValue } from '../store/kv.js';
-import type { Allocation } from './allocate.js';
-import { allocateBlocks, giveBack, inPools } from './allocate.js';
+import { allocateBlocks, inPools } from './allocate.js';
 import { FleetError } from './fleet-error.js';
 import type { Machine } from './machine.js';
 import { placeMachine } from './placement.js';
@@ -56,7 +55,25 @@ export interface Joined {
   readonly notes: readonly string[];
 }
 
+/** Attempts after which something other than bad luck is at work. */
+const maxAttempts = 20;
+
 export async function joinNode(kv: KeyValue, request: JoinRequest): Promise<Joined> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const joined = await tryJoin(kv, request);
+    if (joined !== 'overtaken') return joined;
+  }
+  throw new FleetError(
+    `somebody else keeps writing the record of ${request.name}; see that the name is used once, and join again`,
+  );
+}
+
+/**
+ * `overtaken`: somebody wrote the record of this name meanwhile. What this attempt made is the
+ * node's all the same, and the next one finds it; to give it back would take it from whoever has
+ * found it already.
+ */
+async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'overtaken'> {
   const { keys, name } = request;
   const fleet = await readFleet(kv, keys);
   refuseAlive(fleet, request);
@@ -111,7 +128,8 @@ export async function joinNode(kv: KeyValue, request: JoinRequest): Promise<Join
     ),
   });
   const overlay = allocation.blocks.map(({ prefix }) => prefix);
-  await register(kv, { ...request, before, allocation, content: { ...content, overlay } });
+  const written = await register(kv, { ...request, before, content: { ...content, overlay } });
+  if (!written) return 'overtaken';
   return {
     kind: 'registered',
     name,
@@ -185,28 +203,17 @@ function smallestMtu(
 
 interface Registering extends JoinRequest {
   readonly before: Registered | undefined;
-  readonly allocation: Allocation;
   readonly content: RecordContent;
 }
 
-async function register(kv: KeyValue, request: Registering): Promise<void> {
-  const { keys, name, before, allocation, content } = request;
-  const key = keys.record(name);
+/** False: the record is not what it was. */
+async function register(kv: KeyValue, request: Registering): Promise<boolean> {
+  const { keys, name, before, content } = request;
   const value = recordText(content, before);
-  if (before?.entry.value === value) return;
-  const written = await kv.put(key, value, { ifRevision: before?.modRevision ?? 0 });
-  // Equal: our own write, whose answer got lost on the way.
-  if (written.kind === 'written' || written.entry?.value === value) return;
-  const { entry } = written;
-  const winner = entry === undefined ? undefined : readRegistered(entry, keys.records);
-  const claimed = typeof winner === 'object' ? winner.overlay.map(({ text }) => text) : [];
-  await giveBack(
-    kv,
-    allocation.made.filter(({ prefix }) => !claimed.includes(prefix.text)),
-  );
-  throw new FleetError(
-    `somebody else wrote the record of ${name} at the same moment; see that the name is used once, and join again`,
-  );
+  const ifRevision = before?.modRevision ?? 0;
+  // Also where nothing changes: that it still is as it was has to be known.
+  const written = await kv.put(keys.record(name), value, { ifRevision });
+  return written.kind === 'written';
 }
 
 /** Two machines with one address that join at the same moment do not see each other before. */
