@@ -42,8 +42,11 @@ nodes:
 `;
 
 function folderOf(t: Test, files: Files): string {
-  const folder = mkdtempSync(join(tmpdir(), 'selvage-directory-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const parent = mkdtempSync(join(tmpdir(), 'selvage-directory-'));
+  t.teardown(() => rmSync(parent, { recursive: true, force: true }));
+  // Whatever else happens in the machine's own folder makes a watch look again.
+  const folder = join(parent, 'cluster.d');
+  mkdirSync(folder);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   return folder;
 }
