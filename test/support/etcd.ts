@@ -111,7 +111,14 @@ export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise
       ...flags,
     ]);
   });
+  // Also when the test ends without its teardown, as at its time limit.
+  const abandon = (): void => {
+    for (const member of members) member.abandon();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', abandon);
   t.teardown(async () => {
+    process.off('exit', abandon);
     await Promise.all(members.map((member) => member.kill()));
     rmSync(folder, { recursive: true, force: true });
   });
@@ -243,6 +250,10 @@ class Member implements EtcdMember {
 
   wipe(): void {
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  abandon(): void {
+    this.#process?.kill('SIGKILL');
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
