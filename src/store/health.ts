@@ -10,4 +10,9 @@ export interface StoreHealth {
   readonly refusedRecords?: number;
   /** Times that the connection was lost. */
   readonly outages?: number;
+  /** Number of the configuration in force, and the phase of a change that is led to it. */
+  readonly config?: number;
+  readonly phase?: 'prepare' | 'switch' | 'settled';
+  /** Nodes that are registered and not heard of. */
+  readonly absent?: number;
 }

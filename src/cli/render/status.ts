@@ -140,9 +140,15 @@ function storeWords({
   lagSeconds,
   outages,
   refusedRecords,
+  config,
+  phase,
+  absent,
 }: StoreHealth): string {
   return [
     synced ? 'in sync' : 'OUT: what is known stays in force',
+    ...(config === undefined
+      ? []
+      : [`configuration ${config}${phase === undefined ? '' : ` (${phase})`}`]),
     ...(revision === undefined ? [] : [`revision ${revision}`]),
     ...(lagSeconds === undefined || lagSeconds === 0
       ? []
@@ -151,6 +157,7 @@ function storeWords({
     ...(refusedRecords === undefined || refusedRecords === 0
       ? []
       : [`${refusedRecords} values refused`]),
+    ...(absent === undefined || absent === 0 ? [] : [`${absent} nodes not heard of`]),
   ].join(', ');
 }
 

@@ -305,10 +305,8 @@ class OpenFleetStore implements FleetStore {
   #flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (!this.#isRead || this.#closing.signal.aborted) return;
-    const configured = this.#adopt();
-    const names = new Set([...this.#records.settle(), ...this.#presence.takeChanged()]);
-    const change = configured ? this.#renew() : this.#update(names);
+    if (this.#closing.signal.aborted) return;
+    const change = this.#isRead ? this.#putInForce() : undefined;
     if (this.#records.problemVersion !== this.#problemVersion) {
       this.#problemVersion = this.#records.problemVersion;
       this.#problems = undefined;
@@ -320,7 +318,14 @@ class OpenFleetStore implements FleetStore {
     this.#toldProblems = problems;
     if (change !== undefined || !told)
       for (const listener of this.#listeners) listener(change ?? { kind: 'nodes', names: [] });
-    for (const resolve of this.#readers.splice(0)) resolve();
+    if (this.#isRead) for (const resolve of this.#readers.splice(0)) resolve();
+  }
+
+  /** Undefined: nothing is otherwise but what is wrong. */
+  #putInForce(): StoreChange | undefined {
+    const configured = this.#adopt();
+    const names = new Set([...this.#records.settle(), ...this.#presence.takeChanged()]);
+    return configured ? this.#renew() : this.#update(names);
   }
 
   /** Returns whether another configuration counts now. */

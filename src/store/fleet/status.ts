@@ -7,11 +7,7 @@ export interface FleetStatus extends StoreHealth {
   readonly since: string;
   /** Why it is not synced. */
   readonly problem?: string;
-  /** Number of the configuration that is in force. */
-  readonly config?: number;
-  readonly phase?: 'prepare' | 'switch' | 'settled';
   readonly nodes: number;
-  /** Registered, and not heard of. */
   readonly absent: number;
 }
 
