@@ -17,6 +17,8 @@ interface Series {
 interface Panel {
   readonly title: string;
   readonly unit: string;
+  /** Has the line that is said to bend. */
+  readonly hasEvents: boolean;
   readonly series: readonly Series[];
 }
 
@@ -89,6 +91,7 @@ function panelsOf(sizes: readonly GrowthSize[]): readonly Panel[] {
     {
       title: 'Processor time of one agent',
       unit: 'milliseconds',
+      hasEvents: true,
       series: [
         series('one event', { mark: 'circle', colour: 'one' }, ({ eventMs }) => eventMs),
         series('cold start', { mark: 'square', colour: 'two' }, ({ coldStartMs }) => coldStartMs),
@@ -102,6 +105,7 @@ function panelsOf(sizes: readonly GrowthSize[]): readonly Panel[] {
     {
       title: 'Memory',
       unit: 'MiB',
+      hasEvents: false,
       series: [
         series('one agent', { mark: 'circle', colour: 'one' }, ({ heapMiB }) => heapMiB),
         series(
@@ -157,7 +161,7 @@ function panelLines(
       { anchor: 'middle', turned: true },
     ),
   );
-  if (bend !== undefined)
+  if (bend !== undefined && panel.hasEvents)
     lines.push(
       `<path class="ink-line" fill="none" stroke="${light.ink}" stroke-dasharray="4 4" d="M${px(x(bend))} ${top}V${bottom}"/>`,
     );
