@@ -1,0 +1,193 @@
+/** What an agent says of itself in the store of its fleet, and for how long. */
+import t from 'tap';
+import { fleetKeys } from '../../src/store/fleet/keys.js';
+import type { FleetStore } from '../../src/store/fleet/open.js';
+import { openFleetStore } from '../../src/store/fleet/open.js';
+import type { AliveValue, StatusValue } from '../../src/store/fleet/records.js';
+import type { KeyValue } from '../../src/store/kv.js';
+import type { MemoryClient } from '../../src/store/memory-kv.js';
+import { MemoryServer } from '../../src/store/memory-kv.js';
+import type { NodeReport } from '../../src/store/store.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+const keys = fleetKeys('prod');
+const text = `cluster: prod
+fleet: { leaseSeconds: 10, staleGraceSeconds: 60 }
+overlay: { pools: [10.64.0.0/12] }
+zones: [{ name: a, subnets: [10.1.0.0/16] }]
+`;
+
+interface Fleet {
+  readonly server: MemoryServer;
+  readonly operator: KeyValue;
+  readonly clock: ManualClock;
+  agent(node?: string): { readonly store: FleetStore; readonly client: MemoryClient };
+  told(...stores: readonly FleetStore[]): Promise<void>;
+  alive(): Promise<AliveValue | undefined>;
+  status(): Promise<StatusValue | undefined>;
+}
+
+async function fleet(t: { teardown(end: () => void): void }): Promise<Fleet> {
+  const clock = new ManualClock();
+  const server = new MemoryServer({ clock });
+  const operator = server.client();
+  const json = (value: object): string => JSON.stringify({ version: 1, ...value });
+  await operator.put(keys.config(7), json({ text, at: '', by: '' }));
+  for (const [i, name] of ['n1', 'n2'].entries()) {
+    const overlay = `10.64.${i}.0/24`;
+    await operator.put(keys.blocks + overlay.replace('/', '_'), json({ node: name, at: '' }));
+    const node = { address: `10.1.0.${i + 1}`, overlay };
+    await operator.put(keys.record(name), json({ node }));
+  }
+  const opened: FleetStore[] = [];
+  t.teardown(() => {
+    for (const store of opened) store.close();
+  });
+  const valueOf = async <T>(key: string): Promise<T | undefined> => {
+    const entry = await operator.get(key);
+    return entry && (JSON.parse(entry.value) as T);
+  };
+  return {
+    ...{ server, operator, clock },
+    agent: (node = 'n1') => {
+      const client = server.client('etcd://x:2379');
+      const now = (): Date => new Date(clock.now());
+      const options = { cluster: 'prod', node, release: '1.2.3', clock, now };
+      const store = openFleetStore(client, options);
+      opened.push(store);
+      return { store, client };
+    },
+    told: async (...stores) => {
+      for (let i = 0; i < 3; i++) {
+        await clock.advance(10);
+        for (const store of stores) await store.settled();
+      }
+    },
+    alive: () => valueOf<AliveValue>(keys.alive('n1')),
+    status: () => valueOf<StatusValue>(keys.status('n1')),
+  };
+}
+
+const report = (store: FleetStore, of: Partial<NodeReport> = {}): NodeReport => ({
+  revision: store.current?.revision ?? 0,
+  receives: ['vxlan:4:4/4096/4789'],
+  sends: [],
+  ready: true,
+  problems: [],
+  ...of,
+});
+
+t.test('an agent is alive, and its status is written when it changes, once a second', async (t) => {
+  const { agent, told, alive, status, operator, clock } = await fleet(t);
+  const { store } = agent();
+  const peer = agent('n2').store;
+  await told(store, peer);
+  const changes: unknown[] = [];
+  peer.onChange((change) => changes.push(change));
+  t.equal(await alive(), undefined, 'not before there is something to say');
+  store.publish(report(store));
+  await told(store);
+  t.match(await alive(), { version: 1, since: '1970-01-01T00:00:00.000Z' });
+  t.match(await status(), {
+    ...{ release: '1.2.3', config: 7, receives: ['vxlan:4:4/4096/4789'], ready: true },
+  });
+  const first = (await operator.get(keys.status('n1')))!.modRevision;
+  store.publish(report(store));
+  for (let i = 0; i < 9; i++) {
+    store.publish(report(store, { problems: [`problem ${i}`] }));
+    await clock.advance(50);
+  }
+  t.equal((await operator.get(keys.status('n1')))!.modRevision, first, 'not yet');
+  await clock.advance(2_000);
+  const second = (await operator.get(keys.status('n1')))!.modRevision;
+  t.equal(second, first + 1, 'the last of them alone');
+  t.same((await status())?.problems, ['problem 8']);
+  const key = (await operator.get(keys.alive('n1')))!.modRevision;
+  await clock.advance(100_000);
+  t.equal((await operator.get(keys.alive('n1')))!.modRevision, key, 'renewals change no key');
+  t.equal((await operator.get(keys.status('n1')))!.modRevision, second);
+  t.same(changes, [], 'and no peer hears of any of it');
+});
+
+t.test('after an outage longer than the lease the keys are written again', async (t) => {
+  const { agent, told, alive, status, clock } = await fleet(t);
+  const { store, client } = agent();
+  await told(store);
+  store.publish(report(store));
+  await told(store);
+  const before = await alive();
+  client.cut();
+  await clock.advance(60_000);
+  t.equal(await alive(), undefined, 'the lease has run out');
+  t.ok(store.problems.some((line) => /cannot be told that this agent runs/.test(line)));
+  client.join();
+  await clock.advance(40_000);
+  t.same(await alive(), before, 'the same instance');
+  t.equal((await status())?.ready, true);
+  t.same(store.problems, []);
+});
+
+t.test('a successor takes over without a gap', async (t) => {
+  const { agent, told, alive, clock } = await fleet(t);
+  const first = agent();
+  const peer = agent('n2').store;
+  await told(first.store, peer);
+  first.store.publish(report(first.store));
+  await told(first.store, peer);
+  await clock.advance(20_000);
+  const before = await alive();
+  const changes: unknown[] = [];
+  peer.onChange((change) => changes.push(change));
+  first.store.close();
+  first.client.close();
+  await clock.advance(4_000);
+  t.same(await alive(), before, 'it stays when its agent stops');
+  const second = agent().store;
+  await told(second);
+  second.publish(report(second));
+  await told(second, peer);
+  t.not((await alive())?.instance, before?.instance);
+  await clock.advance(60_000);
+  t.not(await alive(), undefined, "the first one's lease takes nothing with it");
+  t.same(changes, [], 'no peer has noticed anything');
+  t.same(second.problems, []);
+});
+
+t.test('two agents of one name do not fight: the first one says so', async (t) => {
+  const { agent, told, alive, operator, clock } = await fleet(t);
+  const first = agent().store;
+  await told(first);
+  first.publish(report(first));
+  await told(first);
+  const second = agent();
+  await told(second.store);
+  second.store.publish(report(second.store));
+  await told(first, second.store);
+  const { instance } = (await alive())!;
+  t.match(first.problems, [/^another agent says that it is node n1 \(.*\): stop one of them/]);
+  t.match(first.problems[0], instance);
+  const before = (await operator.get(keys.alive('n1')))!.modRevision;
+  first.publish(report(first, { ready: false }));
+  await clock.advance(30_000);
+  t.equal((await operator.get(keys.alive('n1')))!.modRevision, before, 'it writes no more');
+  second.store.close();
+  second.client.close();
+  await clock.advance(60_000);
+  t.same(first.problems, []);
+  t.not((await alive())?.instance, instance, 'the other one has gone, so it is heard of again');
+});
+
+t.test('who has left does not come back by its agent', async (t) => {
+  const { agent, told, alive, operator, clock } = await fleet(t);
+  const { store } = agent();
+  await told(store);
+  store.publish(report(store));
+  await told(store);
+  for (const key of [keys.record('n1'), keys.alive('n1'), keys.status('n1')])
+    await operator.delete(key);
+  await told(store);
+  store.publish(report(store, { ready: false }));
+  await clock.advance(60_000);
+  t.equal(await alive(), undefined);
+  t.same(store.problems, []);
+});
