@@ -31,15 +31,8 @@ import {
   staleGraceRange,
   vniRange,
 } from './limits.js';
+import { name, oneOrMany, prefix, text } from './schema-parts.js';
 
-/** A value or a list of values; `phrase` says so in messages. */
-function oneOrMany<T extends z.ZodType>(item: T, phrase: string) {
-  return z.union([item, z.array(item).min(1)], { error: phrase });
-}
-
-const text = z.string().min(1).max(maxTextLength);
-const name = text.describe('A name: lower-case letters, digits, "-", "_" and ".".');
-const prefix = text.describe('A prefix, e.g. 10.64.1.0/24 or fd64:0:0:1::/64; host bits are zero.');
 const mtu = z
   .int()
   .min(mtuRange.min)

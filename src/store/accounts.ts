@@ -4,7 +4,6 @@
  * machine does not own the fleet.
  */
 import { fleetKeys } from './fleet/keys.js';
-import type { EngineRequest } from './registry.js';
 
 export interface Permission {
   /** One key, or all keys that begin with it. */
@@ -31,16 +30,6 @@ export interface AccountStore {
   /** False: there was none. */
   remove(name: string): Promise<boolean>;
   close(): void;
-}
-
-/** Undefined where the engine has no accounts. */
-export async function openAccounts(request: EngineRequest): Promise<AccountStore | undefined> {
-  switch (request.address.engine) {
-    case 'etcd':
-      return (await import('./etcd/accounts.js')).openEtcdAccounts(request);
-    default:
-      return undefined;
-  }
 }
 
 /** The slash is in no name, so that no two nodes of any clusters share one. */

@@ -1,6 +1,5 @@
 /** The answers of `ipam …`. */
 import { tryParsePrefix } from '../../../encap/prefix.js';
-import type { IpamFinding } from '../../fleet/ipam-check.js';
 import { checkIpam } from '../../fleet/ipam-check.js';
 import { releaseBlocks } from '../../fleet/ipam-release.js';
 import { showIpam } from '../../fleet/ipam-show.js';
@@ -11,6 +10,7 @@ import { usageFailure } from '../failure.js';
 import type { Format } from '../options.js';
 import { printAnswer } from '../output.js';
 import { renderCheck, renderIpam, renderRelease } from '../render/ipam.js';
+import type { CheckReport, ReleaseReport } from './reports.js';
 import type { StoreFlags } from '../store-options.js';
 import { requireOperatorStore, requireStore, withStore } from '../store-options.js';
 
@@ -33,16 +33,6 @@ export async function ipamShow(
   });
 }
 
-export interface CheckReport {
-  readonly schema: 'selvage.ipam-check/1';
-  readonly cluster: string;
-  readonly config: number;
-  /** Looked at. */
-  readonly blocks: number;
-  readonly records: number;
-  readonly findings: readonly IpamFinding[];
-}
-
 export async function ipamCheck(question: Question): Promise<void> {
   const request = await requireStore(question);
   const { cluster } = request.address;
@@ -58,12 +48,6 @@ export async function ipamCheck(question: Question): Promise<void> {
   };
   await printAnswer(report, { output: question.output, render: renderCheck });
   process.exitCode = findings.length === 0 ? exitCodes.ok : exitCodes.found;
-}
-
-export interface ReleaseReport {
-  readonly schema: 'selvage.ipam-release/1';
-  readonly cluster: string;
-  readonly blocks: readonly { readonly prefix: string; readonly node: string }[];
 }
 
 export async function ipamRelease(

@@ -11,21 +11,22 @@ import { detectMachine } from '../../cloud/detect.js';
 import { machineCache } from '../../cloud/machine-cache.js';
 import { isName } from '../../config/names.js';
 import { writeAccessFiles, writeNodeName } from '../../fleet/access-files.js';
-import type { Joined } from '../../fleet/join.js';
 import { joinNode } from '../../fleet/join.js';
 import type { Machine } from '../../fleet/machine.js';
 import { thisMachine } from '../../fleet/machine.js';
 import { patiently } from '../../fleet/patience.js';
 import type { AccountStore } from '../../store/accounts.js';
-import { accountName, nodePermissions, openAccounts } from '../../store/accounts.js';
+import { accountName, nodePermissions } from '../../store/accounts.js';
 import { fleetKeys } from '../../store/fleet/keys.js';
 import { KeyValueError } from '../../store/kv.js';
+import { openAccounts } from '../../store/open-accounts.js';
 import { askAgent } from '../ask-agent.js';
 import { exitCodes } from '../exit-codes.js';
 import { unableFailure, usageFailure } from '../failure.js';
 import type { Format } from '../options.js';
 import { printAnswer } from '../output.js';
 import { renderJoin } from '../render/node.js';
+import type { JoinReport } from './reports.js';
 import type { StoreFlags, StoreRequest } from '../store-options.js';
 import { requireOperatorStore, withStore } from '../store-options.js';
 
@@ -45,17 +46,6 @@ export interface JoinQuestion extends StoreFlags {
   readonly socket: string;
   readonly runtimeDir: string;
   readonly output: Format;
-}
-
-export interface JoinReport extends Joined {
-  readonly schema: 'selvage.node-join/1';
-  readonly cluster: string;
-  readonly store: string;
-  /** Null: the store asks nobody who they are. */
-  readonly account: string | null;
-  readonly files: readonly string[];
-  /** The credentials were written for this machine's agent. */
-  readonly here: boolean;
 }
 
 export async function nodeJoin(question: JoinQuestion): Promise<void> {

@@ -1,16 +1,16 @@
 /** What `node leave` does around the leave itself: is its agent gone, and what is left on this machine. */
 import { defaultStoreFile } from '../../agent/paths.js';
 import { removeAccessFiles } from '../../fleet/access-files.js';
-import type { Left } from '../../fleet/leave.js';
 import { leaveFleet } from '../../fleet/leave.js';
 import { patiently } from '../../fleet/patience.js';
-import { openAccounts } from '../../store/accounts.js';
+import { openAccounts } from '../../store/open-accounts.js';
 import { fleetKeys } from '../../store/fleet/keys.js';
 import { askAgent } from '../ask-agent.js';
 import { unableFailure } from '../failure.js';
 import type { Format } from '../options.js';
 import { printAnswer } from '../output.js';
 import { renderLeave } from '../render/node.js';
+import type { LeaveReport } from './reports.js';
 import type { StoreFlags } from '../store-options.js';
 import { requireOperatorStore, withStore } from '../store-options.js';
 
@@ -22,12 +22,6 @@ export interface LeaveQuestion extends StoreFlags {
   readonly wait: number;
   readonly socket: string;
   readonly output: Format;
-}
-
-export interface LeaveReport extends Left {
-  readonly schema: 'selvage.node-leave/1';
-  readonly cluster: string;
-  readonly files: readonly string[];
 }
 
 export async function nodeLeave(question: LeaveQuestion): Promise<void> {

@@ -1,6 +1,6 @@
 /** Pools, ranges and blocks as tables, and what is wrong with them. */
 import type { IpamReport } from '../../fleet/ipam-show.js';
-import type { CheckReport, ReleaseReport } from '../fleet/ipam.js';
+import type { CheckReport, ReleaseReport } from '../fleet/reports.js';
 import type { Terminal } from '../terminal.js';
 import { age } from './age.js';
 import type { Span } from './layout.js';

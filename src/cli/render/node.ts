@@ -1,6 +1,5 @@
 /** What joining and leaving have done, and what comes next. */
-import type { JoinReport } from '../fleet/join.js';
-import type { LeaveReport } from '../fleet/leave.js';
+import type { JoinReport, LeaveReport } from '../fleet/reports.js';
 import type { Terminal } from '../terminal.js';
 import { columns, fill } from './layout.js';
 
