@@ -74,7 +74,7 @@ export class GuardKeeper {
   /** Of the spec in force, for `step`. */
   #tally: { readonly of: GuardSpec; readonly tally: GuardTally } | undefined;
   /** What the step under way has left for afterwards. */
-  #leaving: GuardDelta | undefined;
+  #leaving: GuardStep | undefined;
   #shut = false;
   /** What was found changed when the fight began. */
   #difference: string | undefined;
@@ -151,31 +151,39 @@ export class GuardKeeper {
    * As `prepare`, where only a few peers differ from the spec before. False: that one is not known
    * to be in force, or it cannot be done so; then the whole has to be looked at.
    */
-  async step({ from, to, gone, come }: PeerStep): Promise<boolean> {
+  async step({ from, to, ...shares }: PeerStep): Promise<boolean> {
     if (this.guard.step === undefined || this.#guarded !== from || this.#touched) return false;
     if (this.#nativeKept || this.#shut || this.#held()) return false;
     const tally = this.#tally?.of === from ? this.#tally.tally : new GuardTally(from);
     // Void until all is done.
     this.#tally = undefined;
     this.#leaving = undefined;
-    const delta = tally.exchange({ gone, come });
+    const delta = tally.exchange(shares);
+    this.#tally = { of: to, tally };
+    const { pairs, outers, nodes, native, nativeTo } = delta;
+    const come = [pairs, outers, nodes, native, nativeTo].map((exchange) => exchange.come.length);
+    if (Math.max(...come) === 0) {
+      // Who only goes takes the kernel longest, and nobody waits for it.
+      this.#leaving = { from, to, delta };
+      return true;
+    }
     // Packets follow the old routes until they have been replaced.
     const kept = { ...delta, nativeTo: { gone: [], come: delta.nativeTo.come } };
     if (!(await this.#take({ from, to, delta: kept }))) return false;
-    this.#tally = { of: to, tally };
     if (delta.nativeTo.gone.length > 0) {
       this.#nativeKept = true;
-      this.#leaving = { ...noDelta, nativeTo: { gone: delta.nativeTo.gone, come: [] } };
+      const leaving = { ...noDelta, nativeTo: { gone: delta.nativeTo.gone, come: [] } };
+      this.#leaving = { from: to, to, delta: leaving };
     }
     return true;
   }
 
   /** After the kernel's objects were written. */
-  async settleStep(to: GuardSpec): Promise<boolean> {
-    const delta = this.#leaving;
+  async settleStep(): Promise<boolean> {
+    const step = this.#leaving;
     this.#leaving = undefined;
-    if (delta === undefined) return true;
-    if (!(await this.#take({ from: to, to, delta }))) return false;
+    if (step === undefined) return true;
+    if (!(await this.#take(step))) return false;
     this.#nativeKept = false;
     return true;
   }

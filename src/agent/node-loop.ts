@@ -13,7 +13,7 @@ import { monotonicMs } from './terms-record.js';
 
 export interface NodeLoopOptions {
   readonly planner: Planner;
-  readonly runtime: Pick<NodeRuntime, 'kernel' | 'planOf' | 'stepOf'>;
+  readonly runtime: Pick<NodeRuntime, 'kernel' | 'planOf' | 'stepOf' | 'prepareSteps'>;
   /** The cluster to follow now; undefined: touch nothing. */
   readonly cluster: () => Cluster | undefined;
   readonly onPass: (report: PassReport) => void;
@@ -25,6 +25,7 @@ export interface NodeLoopOptions {
 }
 
 const catchUpMs = 10_000;
+const quietMs = 300;
 
 export class NodeLoop {
   readonly reconciler: Reconciler;
@@ -35,6 +36,7 @@ export class NodeLoop {
   #planned = false;
   #nextStep: { cancel(): void } | undefined;
   #catchUp: { cancel(): void } | undefined;
+  #preparation: { cancel(): void } | undefined;
   #enforced: NodePlan | undefined;
   #samePlan = false;
 
@@ -69,6 +71,7 @@ export class NodeLoop {
       onPass: (report) => {
         this.#takeStep(report);
         if (report.withheld.length === 0) this.#enforced = this.#plan;
+        this.#armPreparation();
         options.onPass(report);
       },
     });
@@ -102,7 +105,16 @@ export class NodeLoop {
     await this.reconciler.stop();
     this.#nextStep?.cancel();
     this.#catchUp?.cancel();
+    this.#preparation?.cancel();
     this.#options.planner.catchUp();
+  }
+
+  /** What the first step would have to wait for is made in a quiet moment. */
+  #armPreparation(): void {
+    this.#preparation?.cancel();
+    this.#preparation = this.#clock.setTimer(() => {
+      this.#options.runtime.prepareSteps().catch(() => undefined);
+    }, quietMs);
   }
 
   /** What steps have put off is done some time after the first of them. */

@@ -103,11 +103,16 @@ export class NodeRuntime {
       peers: plan.desired.peers,
       prepare: () => this.guardKeeper.step(guard),
       settle: async () => {
-        const isSettled = await this.guardKeeper.settleStep(guard.to);
+        const isSettled = await this.guardKeeper.settleStep();
         this.#tellWorkloads(plan);
         return isSettled;
       },
     };
+  }
+
+  /** What the first step would have to wait for. */
+  prepareSteps(): Promise<void> {
+    return this.guardKeeper.prepareSteps();
   }
 
   /** Others' packet-filter rules that break the tunnels, one line each with what mends it. */

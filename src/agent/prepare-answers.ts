@@ -15,19 +15,26 @@ const steps: readonly ((plan: NodePlan) => unknown)[] = [
   ({ snapshot }) => representatives(snapshot.cluster),
 ];
 
+const quietMs = 1_000;
+
 export class AnswerPreparation {
   #plan: NodePlan | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #next: NodeJS.Immediate | undefined;
 
   /** For the plan that is in force now; what was begun for another is given up. */
   prepare(plan: NodePlan): void {
     if (plan === this.#plan) return;
+    const isFirst = this.#plan === undefined;
     this.#plan = plan;
-    clearImmediate(this.#next);
-    this.#take(plan, 0);
+    this.close();
+    // With one node's event after the other there is no end of plans: in a quiet moment, then.
+    if (isFirst) this.#take(plan, 0);
+    else this.#timer = setTimeout(() => this.#take(plan, 0), quietMs);
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     clearImmediate(this.#next);
   }
 

@@ -21,7 +21,7 @@ import { ManualClock } from './manual-clock.js';
 
 /** Keeps the elements of its sets as a packet filter would: a step changes those that it names. */
 export class ElementGuard extends MemoryGuard {
-  #elements: Map<string, Set<string>> = new Map();
+  #elements = new Map<string, Set<string>>();
   /** Elements that steps have moved. */
   moved = 0;
 
@@ -61,6 +61,8 @@ export class NodeWorld {
   readonly guard: ElementGuard;
   readonly passes: PassReport[] = [];
   dumps = 0;
+  /** Killed in the middle of its ops: does nothing any more until another one starts. */
+  #dead = false;
   #cluster: Cluster;
   #loop: NodeLoop;
   readonly #self: string;
@@ -96,14 +98,19 @@ export class NodeWorld {
     await this.clock.advance(forMs);
   }
 
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
   /** Whatever was under way or kept from succeeding has had its time. */
   async quiet(): Promise<void> {
-    await this.clock.advance(200_000);
+    await this.clock.advance(75_000);
   }
 
   /** The process dies and another one starts. */
   async restart(): Promise<void> {
     await this.#loop.stop();
+    this.#dead = false;
     this.#loop = this.#start();
     await this.quiet();
   }
@@ -127,7 +134,17 @@ export class NodeWorld {
       ...this.kernel,
       dump: (interest) => {
         this.dumps++;
+        if (this.#dead) return Promise.reject(new Error('the process is dead'));
         return this.kernel.dump(interest);
+      },
+      apply: async (ops) => {
+        if (this.#dead) throw new Error('the process is dead');
+        try {
+          return await this.kernel.apply(ops);
+        } catch (error) {
+          this.#dead = true;
+          throw error;
+        }
       },
     };
     const [log, folder] = [pino({ level: 'silent' }), this.#folder];
