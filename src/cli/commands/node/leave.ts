@@ -2,7 +2,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { outputOption, socketOption } from '../../options.js';
 import { withStoreOptions } from '../../store-options.js';
-import { defaultsFileOption, nameOption, waitOption } from './options.js';
+import { nameOption, waitOption } from './options.js';
 
 export function leaveCommand() {
   const command = new Command('leave')
@@ -16,7 +16,6 @@ export function leaveCommand() {
     .addOption(new Option('--force', 'although its agent is alive').default(false))
     .addOption(waitOption())
     .addOption(socketOption())
-    .addOption(defaultsFileOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
