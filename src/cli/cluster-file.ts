@@ -1,10 +1,14 @@
-/** The cluster file for a command: the cluster, or a failure with everything that is wrong. */
+/**
+ * The cluster file for a command: the cluster, or a failure with everything that is wrong. The store
+ * of a fleet may stand in its place.
+ */
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 import { formatProblem, loadClusterFile } from '../config/index.js';
 import { cannotOpen } from '../config/load.js';
 import { resolveNode } from '../explain/resolve.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure, usageFailure } from './failure.js';
+import { isStoreAddress, readFleetCluster } from './fleet-cluster.js';
 
 export interface ReadClusterOptions {
   /** Laid over what is read, see `whatIfOption`. */
@@ -15,6 +19,7 @@ export async function readCluster(
   file: string,
   options: ReadClusterOptions = {},
 ): Promise<Cluster> {
+  if (isStoreAddress(file)) return withWhatIf(await readFleetCluster(file), options.whatIf ?? []);
   const result = await loadClusterFile(file);
   if (result.ok) return withWhatIf(result.cluster, options.whatIf ?? []);
   const errors = result.problems.filter((problem) => problem.severity === 'error');
