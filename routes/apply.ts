@@ -58,7 +58,8 @@ export async function applyChanges(
     );
   });
   const heldSet = new Set(held);
-  skipped.push(...held);
+  // One by one: hundreds of thousands are more than a call takes as arguments.
+  for (const change of held) skipped.push(change);
   const handed = handedOver(changes);
   await run(routes.filter((change) => !heldSet.has(change) && !handed.routes.has(change)));
   // The kernel drops every route that prefers an address that goes, so none may have been left.
@@ -80,7 +81,7 @@ export async function applyChanges(
     (change) => change.kind === 'delete' && !handed.addresses.has(change),
   );
   const kept = deletions.filter((change) => inUse.has(deletedDevice(change) ?? ''));
-  skipped.push(...kept);
+  for (const change of kept) skipped.push(change);
   await run(deletions.filter((change) => !kept.includes(change)));
   return { applied, failed, skipped };
 }

@@ -80,7 +80,8 @@ export async function applyOnce(options: OneShot): Promise<ApplyReport> {
     planner.applied(plan, {
       unmade: [...undone, ...difference.foreign].map(({ key }) => key),
     });
-    applied.push(...result.applied.map(plannedChange));
+    // One by one: hundreds of thousands are more than a call takes as arguments.
+    for (const change of result.applied) applied.push(plannedChange(change));
     // A peer that cannot be programmed keeps nobody else from going on.
     const underWay = planner.remembered().length > 1;
     const goesOn = underWay || (undone.length === 0 && result.applied.length > 0);
