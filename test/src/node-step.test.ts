@@ -285,12 +285,36 @@ t.test("somebody else's route is not taken over, and not by a step", async (t) =
   const node = sketchNode(member(40));
   const prefix = node.overlay[0]!;
   const metric = pathMetric(prefix);
-  // Quietly: its notification has not been read yet when the node joins.
   const route: RouteObject = { type: 'route', prefix, table: mainTable, metric, protocol: 4, target: { kind: 'blackhole' } }; // prettier-ignore
+  world.deaf = true;
   world.kernel.outside([{ verb: 'set', object: route }]);
   await world.nodesChanged({ ...cluster, nodes: withNode(cluster.nodes, node) }, ['n40']);
   t.match(world.kernel.print(), /blackhole 10\.64\.40\.0\/25/);
   t.equal(world.passes.at(-1)!.foreign.length, 1, 'and it is told');
   t.match(world.kernel.print(), /10\.96\.40\.0\/25 via/, 'the other prefix is reached');
+  await world.close();
+});
+
+t.test('what concerns more than one node takes a whole pass', async (t) => {
+  const cluster = fleet(20);
+  const world = new NodeWorld(cluster, { self });
+  await world.quiet();
+  const n3 = cluster.nodes.get('n3')!;
+  const passes = world.passes.length;
+  const { prefix } = foreignRoute(3);
+  const route: RouteObject = { type: 'route', prefix, table: mainTable, metric: 0, protocol: 4, target: { kind: 'blackhole' } }; // prettier-ignore
+  world.kernel.outside([{ verb: 'set', object: route }]);
+  await world.clock.advance(100);
+  t.ok(world.passes.length > passes, "somebody else's route is looked at");
+  world.kernel.outside([{ verb: 'delete', object: route }]);
+  await world.clock.advance(100);
+
+  const dumps = world.dumps;
+  const underlay = [tryParseInterfaceAddress('172.16.9.9/12') as InterfaceAddress];
+  await world.nodesChanged({ ...cluster, nodes: withNode(cluster.nodes, { ...n3, underlay }) }, ['n3']); // prettier-ignore
+  t.ok(world.dumps > dumps, 'another underlay address is a change to be agreed on');
+  t.match(world.kernel.print(), /dst 172\.16\.0\.3 /, 'so the old one is sent to for now');
+  await world.quiet();
+  t.notMatch(world.kernel.print(), /dst 172\.16\.0\.3 /);
   await world.close();
 });

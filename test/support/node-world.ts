@@ -61,6 +61,8 @@ export class NodeWorld {
   readonly guard: ElementGuard;
   readonly passes: PassReport[] = [];
   dumps = 0;
+  /** Notifications are under way and have not been read yet. */
+  deaf = false;
   /** Killed in the middle of its ops: does nothing any more until another one starts. */
   #dead = false;
   #cluster: Cluster;
@@ -137,6 +139,10 @@ export class NodeWorld {
         if (this.#dead) return Promise.reject(new Error('the process is dead'));
         return this.kernel.dump(interest);
       },
+      watch: (listener, options) =>
+        this.kernel.watch((event) => {
+          if (!this.deaf) listener(event);
+        }, options),
       apply: async (ops) => {
         if (this.#dead) throw new Error('the process is dead');
         try {
