@@ -397,6 +397,31 @@ t.test('of conflicting claims the older one wins, and the next one when it goes'
   t.match(store.problems, [/^node z claims 10\.1\.0\.1, which belongs to y /]);
 });
 
+t.test('what is refused is no obstacle to others, and is told by who has it now', async (t) => {
+  const here = world(t);
+  const { operator, store } = here;
+  await write.config(operator, 1, base);
+  await join(operator, 'n1', ['10.1.0.1', '10.64.1.0/24']);
+  await write.block(operator, '10.64.8.0/24', 'rogue');
+  const stolen = { address: '10.1.0.5', publicAddress: '10.1.0.1', overlay: '10.64.8.0/24' };
+  await write.record(operator, 'rogue', stolen);
+  await join(operator, 'n5', ['10.1.0.5', '10.64.5.0/24']);
+  await told(here);
+  t.equal(names(store.current), 'n1 10.64.1.0/24, n5 10.64.5.0/24');
+  t.match(store.problems, [/^node rogue claims 10\.1\.0\.1, which belongs to n1 /]);
+
+  await write.record(operator, 'rogue', { address: '10.1.0.9', overlay: '10.64.1.0/25' });
+  await told(here);
+  t.match(store.problems, [/^node rogue claims 10\.64\.1\.0\/25, which belongs to n1 /]);
+  await operator.delete(keys.record('n1'));
+  await operator.delete(`${keys.blocks}10.64.1.0_24`);
+  await told(here);
+  t.same(store.problems, ['node rogue claims 10.64.1.0/25, which is no block of it: refused']);
+  await write.block(operator, '10.64.1.0/24', 'n5');
+  await told(here);
+  t.match(store.problems, [/^node rogue claims 10\.64\.1\.0\/25, which belongs to n5 /]);
+});
+
 t.test('a prefix whose block is not there yet costs nothing but itself', async (t) => {
   const here = world(t);
   const { operator, store } = here;
