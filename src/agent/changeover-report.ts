@@ -3,6 +3,7 @@
  * configured yet, what is received besides, and when that changes.
  */
 import type { Cluster } from '../../encap/cluster.js';
+import type { LedPhase } from '../../routes/changeover.js';
 import { vxlanKey } from '../../routes/changeover.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { wayOf } from '../../routes/blast-radius.js';
@@ -14,6 +15,8 @@ export interface ChangeoverReport {
    * is sent, and the old is still received.
    */
   readonly step: 'waiting' | 'ending';
+  /** The phase, where somebody leads the change: then it goes on when he says so. */
+  readonly led?: LedPhase;
   /** Undefined: when a pass has given the kernel what this step needs. */
   readonly nextStepAt: string | undefined;
   readonly remainingMs: number | undefined;
@@ -40,6 +43,7 @@ export function changeoverReport(
   const { plan, switching, nextStepInMs } = underWay;
   return {
     step: switching ? 'waiting' : 'ending',
+    ...(plan.led === undefined ? {} : { led: plan.led.phase }),
     nextStepAt:
       nextStepInMs === undefined ? undefined : new Date(now.getTime() + nextStepInMs).toISOString(),
     remainingMs: nextStepInMs,
@@ -54,13 +58,18 @@ export function changeoverReport(
 }
 
 /** As a part of a sentence: `for another 7 s`. */
-export function untilText({ remainingMs }: Pick<ChangeoverReport, 'remainingMs'>): string {
+export function untilText({
+  remainingMs,
+  led,
+}: Pick<ChangeoverReport, 'remainingMs' | 'led'>): string {
+  if (led !== undefined && remainingMs === undefined)
+    return `until "selvage migrate" goes on (phase ${led})`;
   return remainingMs === undefined
     ? 'until all of it is in this kernel'
     : `for another ${Math.ceil(remainingMs / 1000)} s`;
 }
 
-function segmentLines({ configured, snapshot, guard }: NodePlan): readonly string[] {
+function segmentLines({ configured, snapshot, guard, led }: NodePlan): readonly string[] {
   const sending = snapshot.cluster.vxlan;
   const waits = vxlanKey(sending) !== vxlanKey(configured.vxlan);
   const others = guard.vxlan.filter(
@@ -72,7 +81,11 @@ function segmentLines({ configured, snapshot, guard }: NodePlan): readonly strin
           `VXLAN is sent with ${segmentText(sending)}; ${segmentText(configured.vxlan)} is received beside it`,
         ]
       : []),
-    ...others.map((id) => `${segmentText(id)} is still received`),
+    ...others.map((id) =>
+      led?.phase === 'prepare'
+        ? `${segmentText(id)} is received already`
+        : `${segmentText(id)} is still received`,
+    ),
   ];
 }
 
