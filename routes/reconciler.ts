@@ -18,6 +18,8 @@ import { diff } from './diff.js';
 import type { Contest } from './fight.js';
 import { isOwnDeviceName } from './ownership.js';
 import { Pace } from './pace.js';
+import type { Outcome } from './pass-outcome.js';
+import { changedReason, isClean, nothing } from './pass-outcome.js';
 import type { Step } from './step.js';
 import { isWanted, takeStep } from './step.js';
 
@@ -355,28 +357,6 @@ export class Reconciler {
       if (!this.#stopped) this.#armResync();
     }, resyncMs);
   }
-}
-
-type Outcome = Omit<PassReport, 'reasons' | 'startedAtMs' | 'durationMs' | 'contested'>;
-
-const nothing: Outcome = {
-  changes: [],
-  failed: [],
-  skipped: [],
-  withheld: [],
-  foreign: [],
-  error: undefined,
-};
-
-/** Is the kernel as it was wanted? What was made anew has had side effects that the next pass sees. */
-function isClean({ changes, failed, skipped, foreign, error }: Outcome): boolean {
-  const isAnew = changes.some((change) => change.kind === 'update' && change.recreate);
-  return error === undefined && !isAnew && failed.length + skipped.length + foreign.length === 0;
-}
-
-function changedReason(names: readonly string[]): string {
-  const [first, ...more] = names;
-  return more.length === 0 ? `${first} changed` : `${first} and ${more.length} more nodes changed`;
 }
 
 function asError(reason: unknown): Error {

@@ -1,7 +1,11 @@
 /** What a plan depends on besides the cluster. */
+import { parseAddress } from '../../encap/address.js';
 import type { LocalFacts, UnderlayRoute } from '../../encap/cluster.js';
 import { stepOf } from '../../encap/trail.js';
+import type { DesiredObject } from '../../routes/desired.js';
+import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
 import type { Rib } from '../../routes/rib.js';
+import type { Kernel } from '../../tunnel/kernel.js';
 
 /** As text: equal texts, equal plans. */
 export function factsKey(
@@ -25,4 +29,26 @@ export function routedOwners(rib: Rib): Set<string> {
     if (remote !== undefined) addresses.add(remote.text);
   }
   return addresses;
+}
+
+/** The kernel's own ways to these addresses. */
+export async function lookUp(
+  kernel: Kernel,
+  addresses: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, UnderlayRoute>> {
+  const routes = new Map<string, UnderlayRoute>();
+  for (const text of addresses) {
+    const found = await kernel.lookup(parseAddress(text));
+    if (found?.kind === 'unicast')
+      routes.set(text, { device: found.device, gateway: found.gateway });
+  }
+  return routes;
+}
+
+/** A device of ours or what makes it one: packets of peers cannot arrive without. */
+export function isOwnDevice(object: DesiredObject | undefined): boolean {
+  return (
+    (object?.type === 'link' && isOwnLink(object)) ||
+    (object?.type === 'address' && isOwnDeviceName(object.device))
+  );
 }

@@ -10,7 +10,6 @@ import type {
   Snapshot,
   UnderlayRoute,
 } from '../../encap/cluster.js';
-import { parseAddress } from '../../encap/address.js';
 import type { ChangeoverClock, Terms, TermsHistory } from '../../routes/changeover.js';
 import {
   afterPass,
@@ -26,7 +25,7 @@ import { desiredOf } from '../../routes/desired.js';
 import { holdBack } from '../../routes/hold.js';
 import type { OtherSide } from '../../routes/other-side.js';
 import { otherSide, preparedTerms } from '../../routes/other-side.js';
-import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
+import { isOwnLink } from '../../routes/ownership.js';
 import { overlapOf } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
 import { Rib } from '../../routes/rib.js';
@@ -35,7 +34,7 @@ import { objectKey } from '../../tunnel/kernel.js';
 import type { Observe } from '../cloud/observe.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
 import { LateTerms } from './late-terms.js';
-import { factsKey, routedOwners } from './plan-facts.js';
+import { factsKey, isOwnDevice, lookUp, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
 import type { NodePlan, PlanOutcome, UnderWay } from './node-plan.js';
 import type { PlanStep, StepBasis } from './peer-step.js';
@@ -233,7 +232,7 @@ export class Planner {
     this.#kinds ??= await this.#kernel.probeKinds();
     const node = cluster.nodes.get(this.#node);
     if (node === undefined) throw new UnknownNodeError(this.#node, cluster);
-    const routes = await this.#lookUp(this.#routed);
+    const routes = await lookUp(this.#kernel, this.#routed);
     const key = (): string => this.#stateKey(cluster, { state, routes, clock });
     const last = this.#last;
     if (last?.cluster === cluster && last.key === key()) return last.plan;
@@ -323,7 +322,7 @@ export class Planner {
     // way is a fact, so it is looked up for the owners concerned and the decisions made again.
     const needed = routedOwners(rib);
     if ([...needed].some((address) => !facts.routes.has(address))) {
-      local = this.#facts(cluster, state, await this.#lookUp(needed));
+      local = this.#facts(cluster, state, await lookUp(this.#kernel, needed));
       rib.build({ cluster, local });
     }
     this.#routed = needed;
@@ -388,16 +387,6 @@ export class Planner {
     return assembleSnapshot({ cluster, node, kernel, underlayRoutes, probes }).local!;
   }
 
-  async #lookUp(addresses: ReadonlySet<string>): Promise<ReadonlyMap<string, UnderlayRoute>> {
-    const routes = new Map<string, UnderlayRoute>();
-    for (const text of addresses) {
-      const found = await this.#kernel.lookup(parseAddress(text));
-      if (found?.kind === 'unicast')
-        routes.set(text, { device: found.device, gateway: found.gateway });
-    }
-    return routes;
-  }
-
   #hostSysctls(cluster: Cluster, local: LocalFacts): readonly SysctlObject[] {
     const ipv6 = cluster.pools.some((pool) => pool.family === 6);
     return hostSysctls(this.#kernel, local, { ipv6 });
@@ -408,12 +397,4 @@ export class Planner {
       .map((object) => `${object.path}=${object.value}`)
       .join(' ');
   }
-}
-
-/** A device of ours or what makes it one: packets of peers cannot arrive without. */
-function isOwnDevice(object: DesiredObject | undefined): boolean {
-  return (
-    (object?.type === 'link' && isOwnLink(object)) ||
-    (object?.type === 'address' && isOwnDeviceName(object.device))
-  );
 }

@@ -4,6 +4,7 @@
  */
 import { benchLpm, benchRib } from './core.js';
 import { benchDaemons } from './daemons.js';
+import { benchEvent } from './event.js';
 import { benchExplain } from './explain.js';
 import { benchKernel } from './kernel.js';
 import { benchMemory } from './memory.js';
@@ -13,6 +14,7 @@ import { benchVerify } from './verify.js';
 heading(`Selvage benchmarks, Node ${process.version}`);
 await benchMemory();
 await benchExplain();
+await benchEvent();
 await benchRib();
 await benchLpm();
 await benchVerify();
