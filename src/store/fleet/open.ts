@@ -26,7 +26,7 @@ import { RecordClaims } from './record-claims.js';
 import type { FleetStatus } from './status.js';
 import { WatchStates } from './status.js';
 import type { Choice, Chosen } from './versions.js';
-import { Versions } from './versions.js';
+import { Versions, choiceProblems } from './versions.js';
 
 export interface FleetStoreOptions {
   readonly cluster: string;
@@ -378,24 +378,10 @@ class OpenFleetStore implements FleetStore {
 
   #allProblems(): readonly string[] {
     const broken = this.#states.problem;
-    const { chosen, problems } = this.#choice ?? { chosen: undefined, problems: [] };
-    const inForce = this.#inForce?.chosen;
-    const none =
-      chosen !== undefined || this.#choice === undefined
-        ? []
-        : inForce !== undefined
-          ? [
-              `${this.name} has no usable configuration any more: version ${inForce.version} stays in force`,
-            ]
-          : problems.length > 0
-            ? []
-            : [`${this.name} holds no configuration: write one with "selvage config set"`];
     const own = this.#publisher?.problem;
     return [
       ...(broken === undefined ? [] : [`${this.name}: ${broken}; what is known stays in force`]),
-      ...bounded(problems),
-      ...none,
-      ...bounded((chosen ?? inForce)?.warnings ?? []),
+      ...choiceProblems(this.#choice, { store: this.name, inForce: this.#inForce?.chosen }),
       ...(own === undefined ? [] : [own]),
       ...bounded(this.#records.problems()),
     ];

@@ -9,6 +9,7 @@ import { formatProblem } from '../../config/problem.js';
 import type { FleetSettings } from '../../config/read-fleet.js';
 import { readClusterFile } from '../../config/reader.js';
 import type { Entry } from '../kv.js';
+import { bounded } from './problem-lines.js';
 import type { ConfigValue } from './records.js';
 import { readConfigValue } from './values.js';
 
@@ -158,6 +159,26 @@ export class Versions {
 function newestFirst(a: string, b: string): number {
   const rank = (id: string): number => (isVersion(id) ? Number(id) : Number.MAX_SAFE_INTEGER);
   return rank(b) - rank(a) || (a < b ? 1 : -1);
+}
+
+/** What is wrong with the configuration, for people. */
+export function choiceProblems(
+  choice: Choice | undefined,
+  now: { readonly store: string; readonly inForce: Chosen | undefined },
+): readonly string[] {
+  if (choice === undefined) return [];
+  const { chosen, problems } = choice;
+  const { store, inForce } = now;
+  const none =
+    inForce === undefined
+      ? `${store} holds no configuration: write one with "selvage config set"`
+      : `${store} has no usable configuration any more: version ${inForce.version} stays in force`;
+  const isTold = chosen !== undefined || (inForce === undefined && problems.length > 0);
+  return [
+    ...bounded(problems),
+    ...(isTold ? [] : [none]),
+    ...bounded((chosen ?? inForce)?.warnings ?? []),
+  ];
 }
 
 function isVersion(id: string): boolean {
