@@ -28,7 +28,11 @@ export function renderMigrate(report: MigrateReport, terminal: Terminal): string
   return [
     ...(outcome === 'none' ? [] : [stageLine(progress, terminal), '']),
     ...zoneTable(progress, terminal),
-    ...nodeLines('waiting for', progress.waiting, terminal),
+    ...nodeLines(
+      outcome === 'none' ? 'a change would begin by waiting for' : 'waiting for',
+      progress.waiting,
+      terminal,
+    ),
     ...nodeLines('not waited for (--skip)', progress.skipped, terminal),
     ...(problem === null
       ? []
@@ -40,7 +44,7 @@ export function renderMigrate(report: MigrateReport, terminal: Terminal): string
 /** One line for a pipe. */
 export function progressLine({ cluster, progress, problem }: MigrateReport): string {
   if (progress === null) return `${cluster}: ${problem ?? 'reading'}`;
-  const { stage, version, waiting, zones } = progress;
+  const { stage, version, waiting, skipped, zones } = progress;
   const nodes = zones.reduce((sum, zone) => sum + zone.nodes, 0);
   const names = waiting.slice(0, 3).map(({ node, lacks }) => `${node} (${lacks})`);
   const rest = waiting.length - names.length;
@@ -48,7 +52,8 @@ export function progressLine({ cluster, progress, problem }: MigrateReport): str
     waiting.length === 0
       ? ''
       : `; waiting for ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
-  const done = `${nodes - waiting.length} of ${nodes} nodes`;
+  const passedOver = skipped.length === 0 ? '' : `, ${skipped.length} skipped`;
+  const done = `${nodes - waiting.length - skipped.length} of ${nodes} nodes${passedOver}`;
   return `version ${version}, ${stage}: ${done}${wait}${problem === null ? '' : `; the store: ${problem}`}`;
 }
 
