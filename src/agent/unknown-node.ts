@@ -1,6 +1,6 @@
+/** The node that is asked for is not in the cluster. */
 import type { Cluster } from '../../encap/cluster.js';
 
-/** The node that is asked for is not in the cluster. */
 export class UnknownNodeError extends Error {
   constructor(node: string, cluster: Cluster) {
     const names = [...cluster.nodes.values()].map((entry) => entry.name);
