@@ -12,7 +12,7 @@ import t from 'tap';
 import type { MigrateReport } from '../../src/cli/migrate/report.js';
 import { loadClusterFile } from '../../src/config/index.js';
 import { fleetAgent, startAgent } from '../../src/lab/agents.js';
-import { type Lab, labDown, labRun, labUp } from '../../src/lab/commands.js';
+import { type Lab, labDown, labUp } from '../../src/lab/commands.js';
 import { processesIn, stopProcesses } from '../../src/lab/processes.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { tryCommand } from '../../src/lab/shell.js';
@@ -95,10 +95,11 @@ t.test(
     const fleet = new Fleet(lab);
     const record = await fleet.remove(late);
 
-    const flows = new Flows(lab, nodes.slice(0, 3));
+    const flows = new Flows(lab, nodes);
+    const first = nodes.slice(0, 3);
     await flows.open();
     t.teardown(() => flows.close());
-    await flows.start(nodes.slice(0, 3));
+    await flows.start(first);
     await sleep(500);
     let overflowed = new Map(await flows.overflows());
     const nothingIsLost = async (what: string): Promise<void> => {
@@ -135,16 +136,20 @@ t.test(
     t.match(done, { status: 0, report: { outcome: 'done', progress: { stage: 'done' } } });
     await nothingIsLost('every node has the new alone');
     await restartMember(lab, leader);
+    await flows.attach(
+      nodes.find((node) => node.name === late)!,
+      first,
+      true,
+    );
+    await sleep(500);
 
     const begun = await fleet.migrate(['--to-version', '1', '--pause-after', 'switch']);
     t.match(begun, { status: 0, report: { outcome: 'paused', progress: { stage: 'settle' } } });
     const back = await fleet.migrate(['--rollback', '--timeout', '60']);
     t.match(back, { status: 0, report: { outcome: 'done', progress: { isRollback: true } } });
-    await nothingIsLost('there and back again');
+    await nothingIsLost('there and back again, with who came late');
     t.match(await fleet.migrate([]), { status: 0, report: { outcome: 'none' } });
-
-    const matrix = await labRun(lab, { transferBytes: 16 * 1024 });
-    t.match(matrix.totals, { failed: 0, pairs: 24 }, 'the packet matrix holds, with who came late');
+    t.ok((await flows.sent()) > 1_000, 'there were packets to lose');
   },
 );
 
