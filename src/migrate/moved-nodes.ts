@@ -1,3 +1,7 @@
+/**
+ * Nodes that a configuration lists at other places than the one before. The phases of a change speak
+ * of rules and segments; an address has to be accepted by every peer before anybody sends from it.
+ */
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
 
 /** Names that a person reads; the rest is of the same kind. */
