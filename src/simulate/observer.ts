@@ -120,6 +120,11 @@ export class Observer {
     return this.#planner;
   }
 
+  /** When something was written to its kernel last, on its clock. */
+  get lastWriteMs(): number {
+    return this.#lastWriteMs;
+  }
+
   get lastReport(): PassReport | undefined {
     return this.#lastReport;
   }

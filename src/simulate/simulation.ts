@@ -47,10 +47,9 @@ export interface Progress {
   readonly part: number;
 }
 
-/** After this nothing of an event is left to do but what waits for a clock. */
-const calmMs = 10_000;
 /** What is new comes at once, packets take it after one settle time, the old goes after two. */
-const settledMs = 2 * defaultSettleMs + calmMs;
+const quietMs = defaultSettleMs + 2_000;
+const betweenChangesMs = 10_000;
 const addressChanges = 3;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -103,24 +102,28 @@ class Simulation {
     await this.#startObservers();
     await this.#phase('churn', async () => {
       this.#churn(durationMs);
-      await world.run(durationMs + calmMs);
+      await world.run(durationMs);
+      await world.runUntilQuiet(quietMs);
     });
     await this.#phase('address changes', async () => {
-      for (let i = 0; i < addressChanges; i++) this.#do(() => this.#fleet.readdress(), i * calmMs);
-      await world.run(addressChanges * calmMs + settledMs);
+      for (let i = 0; i < addressChanges; i++)
+        this.#do(() => this.#fleet.readdress(), i * betweenChangesMs);
+      await world.run(addressChanges * betweenChangesMs);
+      await world.runUntilQuiet(quietMs);
     });
     const zone = this.#layout.zones.at(-1)!;
     await this.#phase('zone loss', async () => {
       this.#do(() => Promise.resolve(this.#fleet.lose(zone)));
-      await world.run((leaseOfFleetSeconds + staleGraceSeconds) * 1000 + calmMs);
+      await world.run((leaseOfFleetSeconds + staleGraceSeconds) * 1000);
+      await world.runUntilQuiet(quietMs);
     });
     await this.#phase('zone return', async () => {
       this.#do(() => this.#fleet.restore(zone));
-      await world.run(calmMs);
+      await world.runUntilQuiet(quietMs);
     });
     await this.#phase('rule change', async () => {
       this.#do(() => this.#configure('vxlan'));
-      await world.run(settledMs);
+      await world.runUntilQuiet(quietMs);
     });
   }
 
@@ -192,7 +195,7 @@ class Simulation {
       this.#fleet.keep(member.name);
       this.#world.observers.push(observer);
       await observer.start(this.#world.clock.now());
-      await this.#world.run(calmMs);
+      await this.#world.runUntilQuiet(quietMs);
       const coldStart = observer.takeFigures();
       const needed = Math.max(0, heapMiB() - before);
       this.#observed.push(await observerReport(observer, { coldStart, heapMiB: needed }));

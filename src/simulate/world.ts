@@ -6,6 +6,9 @@ import type { Observer } from './observer.js';
 import { idle } from './idle.js';
 import { VirtualClock } from './virtual-clock.js';
 
+/** Whoever still writes then will never stop, and the comparison tells. */
+const mostRounds = 50;
+
 export class World {
   /** Of the fleet and of the store. */
   readonly clock = new VirtualClock();
@@ -40,6 +43,18 @@ export class World {
       else break;
     }
     this.clock.passTo(endMs);
+  }
+
+  /**
+   * Until no kernel has been written to for this long: with 100,000 nodes one pass takes longer
+   * than any time that is fixed beforehand.
+   */
+  async runUntilQuiet(quietMs: number): Promise<void> {
+    for (let round = 0; round < mostRounds && !this.isInterrupted; round++) {
+      await this.run(quietMs);
+      const sinceMs = this.clock.now() - quietMs;
+      if (this.observers.every(({ lastWriteMs }) => lastWriteMs <= sinceMs)) return;
+    }
   }
 
   #firstObserver(): { readonly observer: Observer | undefined; readonly atMs: number } {
