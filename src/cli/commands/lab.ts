@@ -9,6 +9,7 @@ import { listCommand } from './lab/list.js';
 import { matrixCommand } from './lab/matrix.js';
 import { runCommand } from './lab/run.js';
 import { setCommand } from './lab/set.js';
+import { storeCommand } from './lab/store.js';
 import { upCommand } from './lab/up.js';
 
 export function labCommand() {
@@ -37,6 +38,7 @@ Examples:
     explainCommand(),
     setCommand(),
     faultCommand(),
+    storeCommand(),
     matrixCommand(),
     listCommand(),
   ];

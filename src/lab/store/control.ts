@@ -47,6 +47,7 @@ export async function restartMember(lab: Lab, name: string): Promise<void> {
 
 /** Which members run, and which of them leads; members that do not answer lead nobody. */
 export async function memberStates(lab: Lab): Promise<readonly MemberState[]> {
+  requireStore(lab);
   return Promise.all(
     storeMembers(lab.name).map(async (member) => {
       const running = recordsOf(lab, member).length > 0;
@@ -92,11 +93,15 @@ export function storeCommand(
 function requireMember(lab: Lab, name: string): StoreMember {
   const members = storeMembers(lab.name);
   const member = members.find((entry) => entry.name === name);
-  if (lab.manifest.store === undefined)
-    throw new LabError(`the lab "${lab.name}" has no store; build one with --store etcd`);
+  requireStore(lab);
   if (member !== undefined) return member;
   const names = members.map((entry) => entry.name).join(', ');
   throw new LabError(`the lab's store has no member "${name}"; it has ${names}`);
+}
+
+function requireStore(lab: Lab): void {
+  if (lab.manifest.store === undefined)
+    throw new LabError(`the lab "${lab.name}" has no store; build one with --store etcd`);
 }
 
 /** From the manifest on disk: a member that was started again is another process. */

@@ -21,5 +21,12 @@ export function upCommand() {
       print(
         `lab "${lab.name}" stands: ${lab.plan.nodes.length} nodes in ${lab.plan.zones.length} zones; try "selvage lab run${named}"`,
       );
+      if (options.store === 'etcd') {
+        const { operatorFiles } = await import('../../../lab/store/enrol.js');
+        const [node] = lab.plan.nodes;
+        print(
+          `its store: selvage lab exec${named} ${node!.name} -- selvage node list --store-file ${operatorFiles(lab.paths.store).access}`,
+        );
+      }
     });
 }
