@@ -1,6 +1,7 @@
 /**
  * Command lines for programs of this package, from the compiled files and from the sources alike:
- * the other program has this file's extension, and starts with the loaders that this process has.
+ * the other program has this file's extension. Sources start with the loaders that this process has;
+ * compiled files need none, and whatever this process was given besides would only slow them down.
  */
 import { fileURLToPath } from 'node:url';
 
@@ -15,7 +16,7 @@ export function trafficProgram(): readonly string[] {
 }
 
 function nodeProgram(module: string): readonly string[] {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const file = fileURLToPath(new URL(`${module}${extension}`, import.meta.url));
-  return [process.execPath, ...process.execArgv, file];
+  const isSource = import.meta.url.endsWith('.ts');
+  const file = fileURLToPath(new URL(`${module}${isSource ? '.ts' : '.js'}`, import.meta.url));
+  return [process.execPath, ...(isSource ? process.execArgv : []), file];
 }
