@@ -348,6 +348,7 @@ t.test('with an agent that answers', async (t) => {
       'READY rack-1 in cluster hybrid: 1 prefixes of peers, all in place',
       '',
       `  config  ${cluster}, revision 3`,
+      '  peers   1 vxlan',
       '  agent   pid 42, 2 repairs',
       '  guard   nftables, dropped spoofed-inner 7',
       '  nat     masquerades 10.64.1.0/24, but not to the overlay and to 10.0.0.0/8',
@@ -413,6 +414,7 @@ t.test('completion for bash', async (t) => {
     'explain',
     'set',
     'fault',
+    'store',
     'matrix',
     'list',
   ]);
