@@ -1,5 +1,5 @@
 /** A fleet's configuration in its store: versions, conflicts, what is refused, history and way back. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -545,4 +545,11 @@ t.test('the commands, with a real etcd', { skip: skipReason('etcd') }, async (t)
   const value = JSON.parse((await run(['get', '--version', '3', '-o', 'json'])).out) as unknown;
   t.match(value, { number: 3, key: keys.config(3), value: { by: 'ben@ops', text: list('deny') } });
   t.match(await run(['get', '--version', '9']), { code: 2, err: /the store has 1 to 4/ });
+
+  const phase = JSON.stringify({ version: 1, text: list('auto'), at: 'noon', by: 'ben@ops' });
+  const put = ['--endpoints', etcd.authority, 'put', keys.config(5), phase];
+  execFileSync('etcdctl', put, { env: { ...process.env, ETCDCTL_API: '3' } });
+  t.match(await run(['rollback']), { code: 0 });
+  const last = JSON.parse((await run(['history', '-o', 'json', '--limit', '1'])).out) as unknown;
+  t.match(last, { versions: [{ number: 6, message: 'back to version 3' }] }, 'over phases');
 });

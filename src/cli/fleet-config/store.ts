@@ -53,14 +53,16 @@ export function requireVersion(history: ConfigHistory, number: number | undefine
   return found;
 }
 
-/** The last usable one before a version. */
+/** The last usable one before a version that says anything else: phases of a change repeat a text. */
 export function versionBefore(
   { versions }: ConfigHistory,
-  { number }: UsableVersion,
+  { number, value }: UsableVersion,
 ): UsableVersion {
-  const before = versions.filter(isUsable).findLast((version) => version.number < number);
+  const before = versions
+    .filter(isUsable)
+    .findLast((version) => version.number < number && version.value.text !== value.text);
   if (before !== undefined) return before;
-  throw usageFailure(`there is no version before ${number}`);
+  throw usageFailure(`there is no version before ${number} that says anything else`);
 }
 
 function noSuchVersion({ versions }: ConfigHistory, number: number): string {

@@ -17,9 +17,10 @@ export function rollbackCommand() {
         'it. What was written in between stays in the history.',
     )
     .addArgument(
-      new Argument('[version]', 'which version; default: the one before the last').argParser(
-        parseVersionNumber,
-      ),
+      new Argument(
+        '[version]',
+        'which version; default: the last one that says anything else',
+      ).argParser(parseVersionNumber),
     )
     .addOption(messageOption())
     .addOption(forceChangeOption())
