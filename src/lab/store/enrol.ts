@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDocument } from 'yaml';
 import { parsePrefix } from '../../../encap/prefix.js';
 import { recordText } from '../../fleet/record.js';
@@ -143,18 +144,32 @@ async function joinOne(
     throw new LabError(`${node.name} cannot join the lab's store: ${result.stderr.trim()}`);
 }
 
+/** What a busy machine's members say while they choose a leader; the same call works later. */
+const passing = /timed out|leader changed|no leader|Unavailable/;
+const attemptsMax = 5;
+
+/** Only what may be done twice. */
 async function etcdctl(
   store: LabStore,
   args: readonly string[],
   options: { readonly input?: string; readonly login?: string } = {},
 ): Promise<string> {
   const { input, login } = options;
-  return command(
-    ['etcdctl', '--endpoints', `https://127.0.0.1:${clientPort}`, '--cacert', store.ca, ...args],
-    {
+  const argv = [
+    ...['etcdctl', '--endpoints', `https://127.0.0.1:${clientPort}`, '--cacert', store.ca],
+    ...args,
+  ];
+  for (let attempt = 1; ; attempt++) {
+    const result = await tryCommand(argv, {
       namespace: store.members[0]!.namespace,
       ...(input === undefined ? {} : { input }),
       env: { ETCDCTL_API: '3', ...(login === undefined ? {} : { ETCDCTL_USER: login }) },
-    },
-  );
+    });
+    // Done by the attempt before, whose answer was lost.
+    if (result.status === 0 || (attempt > 1 && /already exists/.test(result.stderr)))
+      return result.stdout;
+    if (attempt === attemptsMax || !passing.test(result.stderr))
+      throw new LabError(`"etcdctl ${args.join(' ')}" failed: ${result.stderr.trim()}`);
+    await sleep(500);
+  }
 }
