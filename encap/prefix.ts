@@ -5,9 +5,7 @@
 import {
   type Address,
   type Family,
-  addressFromBigInt,
   addressFromBytes,
-  addressToBigInt,
   compareBytes,
   familyBits,
   tryParseAddress,
@@ -100,11 +98,17 @@ export function firstAddress(prefix: Prefix): Address {
 }
 
 export function lastAddress(prefix: Prefix): Address {
-  const host = BigInt(familyBits(prefix.family) - prefix.length);
-  return addressFromBigInt(
-    addressToBigInt(firstAddress(prefix)) | ((1n << host) - 1n),
-    prefix.family,
-  );
+  return addressFromBytes(lastBytes(prefix));
+}
+
+/** The bytes of its last address. */
+export function lastBytes({ bytes, length }: Prefix): Uint8Array {
+  const last = new Uint8Array(bytes.length);
+  const whole = length >> 3;
+  for (let i = 0; i < whole; i++) last[i] = bytes[i]!;
+  if (whole < last.length) last[whole] = bytes[whole]! | (0xff >> (length & 7));
+  for (let i = whole + 1; i < last.length; i++) last[i] = 0xff;
+  return last;
 }
 
 /** Order by family, network, then length (shorter first). */

@@ -112,7 +112,7 @@ export function prefixFrom(text: string): readonly Prefix[] {
 
 /** The facts with more prefixes that may leave natively, see `keepNative`. */
 export function withNativeTo(facts: GuardFacts, more: readonly Prefix[]): GuardFacts {
-  return { ...facts, nativeTo: maximal([...facts.nativeTo, ...more]) };
+  return more.length === 0 ? facts : { ...facts, nativeTo: maximal([...facts.nativeTo, ...more]) };
 }
 
 export function ofFamily<T extends { readonly family: Family }>(

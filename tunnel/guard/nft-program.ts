@@ -21,8 +21,8 @@
  * no packet: so tunnel packets in fragments are dropped there. Our own never fragment.
  */
 import { createHash } from 'node:crypto';
-import { type Address, type Family, addressToBigInt } from '../../encap/address.js';
-import { type Prefix, firstAddress, lastAddress } from '../../encap/prefix.js';
+import type { Address, Family } from '../../encap/address.js';
+import { type Prefix, firstAddress, lastBytes } from '../../encap/prefix.js';
 import { type GuardFacts, type Pair, ofFamily } from './facts.js';
 import { type DropReason, dropReasonNames, metadataAddresses } from './names.js';
 
@@ -367,9 +367,19 @@ export function pairElement({ outer, inner }: Pair): string {
 }
 
 function integerRange(prefix: Prefix): string {
-  const first = `0x${addressToBigInt(firstAddress(prefix)).toString(16)}`;
-  const last = `0x${addressToBigInt(lastAddress(prefix)).toString(16)}`;
+  const first = hexadecimal(prefix.bytes);
+  const last = hexadecimal(lastBytes(prefix));
   return first === last ? first : `${first}-${last}`;
+}
+
+/** The bytes as one integer. There are tens of thousands of them, so no big integers on the way. */
+function hexadecimal(bytes: Uint8Array): string {
+  let digits = '';
+  for (const byte of bytes) {
+    if (digits !== '') digits += byte < 16 ? `0${byte.toString(16)}` : byte.toString(16);
+    else if (byte !== 0) digits = byte.toString(16);
+  }
+  return `0x${digits === '' ? '0' : digits}`;
 }
 
 /** As nft lists it: a host without its length. */

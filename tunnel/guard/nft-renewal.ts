@@ -16,9 +16,12 @@ export function programAsNamed(facts: GuardFacts, listing: NftListing | undefine
   return nftProgram(facts, otherNamesIn(listing));
 }
 
-/** The same, with the sets that are to be made anew under fresh names. */
-export function programToApply(facts: GuardFacts, listing: NftListing | undefined): NftProgram {
-  const program = programAsNamed(facts, listing);
+/** The same, with the sets that are to be made anew under fresh names; `program` is the other. */
+export function programToApply(
+  facts: GuardFacts,
+  listing: NftListing | undefined,
+  { program = programAsNamed(facts, listing) }: { readonly program?: NftProgram | undefined } = {},
+): NftProgram {
   const renewed = [...program.sets]
     .filter(([name, { elements, shape }]) => {
       const listed = listing?.sets.get(name);

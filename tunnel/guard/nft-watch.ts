@@ -9,22 +9,27 @@ export interface GuardTableWatch {
   readonly listener: () => void;
   /** Is this generation of the ruleset one that we know the content of? */
   readonly isKnown: (generation: number) => boolean;
+  /** Announcements were lost. */
+  readonly onLost: () => void;
 }
 
 /** The generation comes last of a transaction's messages; without it, so long after them. */
 const patienceMs = 20;
 
-/** One call back for all changes of a wake-up; also when announcements were lost. */
+/** One call back for all changes of a wake-up. */
 export function watchGuardTable(watch: GuardTableWatch): { close(): void } {
-  const { netns, listener, isKnown } = watch;
+  const { netns, listener, isKnown, onLost } = watch;
   /** In the transaction whose messages are coming in. */
   let touched = false;
   let changed = false;
   let timer: NodeJS.Timeout | undefined;
-  const tell = (): void => {
+  const forget = (): void => {
     clearTimeout(timer);
     timer = undefined;
     [touched, changed] = [false, false];
+  };
+  const tell = (): void => {
+    forget();
     listener();
   };
   const socket = openEventSocket({
@@ -44,14 +49,16 @@ export function watchGuardTable(watch: GuardTableWatch): { close(): void } {
       } else touched = text(attributes, NFTA_TABLE) === guardTable;
     },
     onBatchEnd() {
+      clearTimeout(timer);
+      timer = undefined;
       if (changed) tell();
-      else if (touched) timer ??= setTimeout(() => touched && tell(), patienceMs);
-      else {
-        clearTimeout(timer);
-        timer = undefined;
-      }
+      // A large transaction takes many wake-ups.
+      else if (touched) timer = setTimeout(() => touched && tell(), patienceMs);
     },
-    onLost: tell,
+    onLost() {
+      forget();
+      onLost();
+    },
   });
   return {
     close() {

@@ -53,6 +53,8 @@ export class NftablesGuard implements Guard {
   #known: { readonly listing: NftListing | undefined } | undefined;
   /** Found to be in the kernel when the ruleset had this generation. */
   #verified: { readonly spec: GuardSpec; readonly generation: number } | undefined;
+  /** What the last look wanted and did not find: the repair that follows needs the same. */
+  #draft: Draft | undefined;
   /** Generations of the ruleset that we have made. */
   readonly #own = new Set<number>();
   #listener: (() => void) | undefined;
@@ -89,7 +91,8 @@ export class NftablesGuard implements Guard {
   watch(listener: () => void): { close(): void } {
     const isKnown = (generation: number): boolean => this.#own.has(generation);
     this.#listener = listener;
-    return watchGuardTable({ netns: this.#netns, listener, isKnown });
+    const onLost = (): void => void this.#afterLoss(listener);
+    return watchGuardTable({ netns: this.#netns, listener, isKnown, onLost });
   }
 
   verify(spec: GuardSpec): Promise<{ ok: boolean; difference: string | undefined }> {
@@ -148,9 +151,10 @@ export class NftablesGuard implements Guard {
     const { spec: seen, generation: then } = this.#verified ?? {};
     if (generation !== undefined && seen === spec && then === generation)
       return { ok: true, difference: undefined };
-    this.#verified = undefined;
+    [this.#verified, this.#draft] = [undefined, undefined];
     const listing = await this.#list();
-    const program = programAsNamed(await this.#facts(spec), listing);
+    const facts = await this.#facts(spec);
+    const program = programAsNamed(facts, listing);
     const found = [...differences(program, listing)];
     const seal = this.#sealOf(program)?.seal;
     if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
@@ -158,6 +162,7 @@ export class NftablesGuard implements Guard {
     this.#known = { listing };
     // Numbered before the listing: what was written during it has another number.
     if (found.length === 0 && generation !== undefined) this.#verified = { spec, generation };
+    else this.#draft = { spec, facts, listing, program, generation };
     return {
       ok: found.length === 0,
       difference: found.length === 0 ? undefined : found.join('; '),
@@ -166,12 +171,17 @@ export class NftablesGuard implements Guard {
 
   /** The kernel holds the spec afterwards; what was known of it is void when that fails. */
   async #bring(spec: GuardSpec, keepNative: boolean): Promise<void> {
+    const { spec: there, generation: then } = this.#verified ?? {};
+    if (there === spec && then === (await rulesetGeneration(this.#netns))) return;
     const listing = (this.#known ??= { listing: await this.#list() }).listing;
-    const facts = await this.#facts(spec);
-    const program = programToApply(
-      keepNative ? withNativeTo(facts, nativeToIn(listing)) : facts,
-      listing,
-    );
+    const draft =
+      this.#draft?.spec === spec && this.#draft.listing === listing ? this.#draft : undefined;
+    this.#draft = undefined;
+    const own = draft?.facts ?? (await this.#facts(spec));
+    const facts = keepNative ? withNativeTo(own, nativeToIn(listing)) : own;
+    const program = programToApply(facts, listing, {
+      program: facts === draft?.facts ? draft.program : undefined,
+    });
     // What one of our rules reads like may have changed under us: then none is known any more.
     if (hasEdits(listing)) this.#bodies.clear();
     const seal = this.#sealOf(program);
@@ -179,10 +189,24 @@ export class NftablesGuard implements Guard {
     const input = transaction(program, { listing: sets?.listing ?? listing, ...seal });
     if (input === undefined) return;
     this.#known = undefined;
-    if (sets !== undefined) await this.#load(sets.input);
-    await this.#load(input);
-    if (seal === undefined) await this.#learnAndSeal(program);
+    this.#verified = undefined;
+    let generation = draft?.generation;
+    if (sets !== undefined) generation = await this.#load(sets.input, generation);
+    generation = await this.#load(input, generation);
+    if (seal === undefined) generation = await this.#learnAndSeal(program, generation);
     this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
+    // Nobody has written between the listing and the last of these: what it said and what was
+    // changed since is what there is.
+    if (generation !== undefined && facts === own) this.#verified = { spec, generation };
+  }
+
+  /** What was lost may all have been announcements of our own, of which a start makes thousands. */
+  async #afterLoss(listener: () => void): Promise<void> {
+    const isOurs = await this.#inTurn(async () => {
+      const generation = await rulesetGeneration(this.#netns);
+      return generation !== undefined && generation === this.#verified?.generation;
+    }).catch(() => false);
+    if (!isOurs) listener();
   }
 
   async #list(): Promise<NftListing | undefined> {
@@ -210,7 +234,7 @@ export class NftablesGuard implements Guard {
   }
 
   /** Rules that were never listed before are told by the kernel once, and then sealed. */
-  async #learnAndSeal(program: NftProgram): Promise<void> {
+  async #learnAndSeal(program: NftProgram, from: number | undefined): Promise<number | undefined> {
     const table = await requireTool('read the guard', {
       // Without elements, of which there may be many.
       argv: ['nft', '-t', '-j', 'list', 'table', 'inet', guardTable],
@@ -220,7 +244,7 @@ export class NftablesGuard implements Guard {
     if (listing !== undefined)
       for (const [mark, body] of bodiesOf(listing)) this.#bodies.set(mark, body);
     const input = transaction(program, { listing: listingOf(program), ...this.#sealOf(program) });
-    if (input !== undefined) await this.#load(input);
+    return input === undefined ? from : this.#load(input, from);
   }
 
   /** Undefined when a rule's body is not known. */
@@ -252,8 +276,11 @@ export class NftablesGuard implements Guard {
     };
   }
 
-  /** One transaction, which is no news where nobody else's came in between. */
-  async #load(input: string): Promise<void> {
+  /**
+   * One transaction, which is no news where nobody else's came in between. The generation that it
+   * has made; undefined where `from` was not the one before it.
+   */
+  async #load(input: string, from?: number): Promise<number | undefined> {
     const before = await rulesetGeneration(this.#netns);
     const next = before === undefined ? undefined : nextGeneration(before);
     if (next !== undefined) this.#expect(next);
@@ -267,6 +294,7 @@ export class NftablesGuard implements Guard {
         this.#listener?.();
       }
     }
+    return from !== undefined && before === from && after === next ? after : undefined;
   }
 
   /** Before the kernel announces it. */
@@ -281,6 +309,16 @@ export class NftablesGuard implements Guard {
     this.#turn = next.catch(() => undefined);
     return next;
   }
+}
+
+/** A look that found something else. */
+interface Draft {
+  readonly spec: GuardSpec;
+  readonly facts: GuardFacts;
+  readonly listing: NftListing | undefined;
+  readonly program: NftProgram;
+  /** Of the ruleset, before it was listed. */
+  readonly generation: number | undefined;
 }
 
 /** The kernel never uses 0. */
