@@ -549,7 +549,7 @@ t.test('the commands, with a real etcd', { skip: skipReason('etcd') }, async (t)
   const phase = JSON.stringify({ version: 1, text: list('auto'), at: 'noon', by: 'ben@ops' });
   const put = ['--endpoints', etcd.authority, 'put', keys.config(5), phase];
   execFileSync('etcdctl', put, { env: { ...process.env, ETCDCTL_API: '3' } });
-  t.match(await run(['rollback']), { code: 0 });
+  t.match(await run(['rollback', '--force-change']), { code: 0 });
   const last = JSON.parse((await run(['history', '-o', 'json', '--limit', '1'])).out) as unknown;
   t.match(last, { versions: [{ number: 6, message: 'back to version 3' }] }, 'over phases');
 });
