@@ -11,7 +11,7 @@ import { storeAddress } from '../../src/store/registry.js';
 import { skipReason } from '../support/capabilities.js';
 import { makeAuthority } from '../support/certificates.js';
 import type { Etcd } from '../support/etcd.js';
-import { startEtcd } from '../support/etcd.js';
+import { requireLogin, startEtcd } from '../support/etcd.js';
 import { startRelay } from '../support/relay.js';
 import { follow } from './kv-follower.js';
 
@@ -46,14 +46,12 @@ async function failureOf(call: Promise<unknown>): Promise<string> {
 /** `root` may do everything, `node-a` may write one key and read /selvage/lab/. */
 function enableUsers(etcd: Etcd): void {
   const ctl = (...args: readonly string[]): string => etcd.ctl(args);
-  ctl('user', 'add', 'root:root-secret');
-  ctl('user', 'grant-role', 'root', 'root');
   ctl('user', 'add', 'node-a:node-secret');
   ctl('role', 'add', 'node-a');
   ctl('role', 'grant-permission', 'node-a', '--prefix=true', 'read', '/selvage/lab/');
   ctl('role', 'grant-permission', 'node-a', 'readwrite', '/selvage/lab/record/a');
   ctl('user', 'grant-role', 'node-a', 'node-a');
-  ctl('auth', 'enable');
+  requireLogin(etcd, 'root-secret');
 }
 
 t.test('users, roles, and tokens that are forgotten', settings, async (t) => {

@@ -8,6 +8,7 @@ import { formatObject } from '../../tunnel/format.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import type { JournalData } from '../../src/journal/journal.js';
 import { Journal, historyFrom } from '../../src/journal/journal.js';
+import { passReport } from '../support/figures.js';
 
 function routeTo(number: number): RouteObject {
   return {
@@ -26,19 +27,7 @@ function made(number: number): Change {
 }
 
 function pass(report: Partial<PassReport>): PassReport {
-  return {
-    reasons: ['route changed'],
-    startedAtMs: 0,
-    durationMs: 1,
-    changes: [],
-    failed: [],
-    skipped: [],
-    withheld: [],
-    foreign: [],
-    contested: [],
-    error: undefined,
-    ...report,
-  };
+  return passReport({ reasons: ['route changed'], durationMs: 1, ...report });
 }
 
 const first = new Date('2026-01-01T00:00:00Z');

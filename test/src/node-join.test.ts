@@ -29,7 +29,7 @@ import { KeyValueError } from '../../src/store/kv.js';
 import { openAccounts } from '../../src/store/open-accounts.js';
 import { openKeyValue, storeAddress } from '../../src/store/registry.js';
 import { skipReason } from '../support/capabilities.js';
-import { startEtcd } from '../support/etcd.js';
+import { requireLogin, startEtcd } from '../support/etcd.js';
 import { fleetOf, joinAs, joinRequest, writeConfig } from '../support/fleet.js';
 import { createNamespace } from '../support/netns.js';
 
@@ -344,13 +344,7 @@ t.test(
     const before = (await openAccounts({ address, access: {} }))!;
     t.equal(await before.enabled(), false);
     before.close();
-    for (const words of [
-      'user add root:root',
-      'role add root',
-      'user grant-role root root',
-      'auth enable',
-    ])
-      etcd.ctl(words.split(' '));
+    requireLogin(etcd, 'root');
     const accounts = (await openAccounts({ address, access: admin }))!;
     const operator = await openKeyValue({ address, access: admin });
     const keys = fleetKeys('c');
@@ -451,13 +445,7 @@ t.test('the command, on a machine of its own', { skip: skipReason('netns', 'etcd
     'addr add 172.16.0.1/24 dev other',
   );
   const etcd = await startEtcd(t, { places: [{ namespace: machine.name, address: '127.0.0.1' }] });
-  for (const words of [
-    'user add root:root',
-    'role add root',
-    'user grant-role root root',
-    'auth enable',
-  ])
-    etcd.ctl(words.split(' '));
+  requireLogin(etcd, 'root');
   const ctl = (...args: readonly string[]): string => etcd.ctl(['--user=root:root', ...args]);
   const value = { version: 1, text: zones + overlay, at: '', by: 'test' };
   ctl('put', fleetKeys('prod').config(1), JSON.stringify(value));

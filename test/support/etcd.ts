@@ -128,6 +128,13 @@ export async function startEtcd(t: Teardown, options: EtcdOptions = {}): Promise
   return etcd;
 }
 
+/** From now on everybody has to log in; `root` may do everything. */
+export function requireLogin(etcd: Etcd, rootPassword: string): void {
+  etcd.ctl(['user', 'add', `root:${rootPassword}`]);
+  etcd.ctl(['user', 'grant-role', 'root', 'root']);
+  etcd.ctl(['auth', 'enable']);
+}
+
 function cluster(members: readonly Member[], tls: EtcdTls | undefined): Etcd {
   const run = (args: readonly string[], { only, input, pair }: CtlOptions = {}) => {
     const { cert, key } = pair ?? tls ?? {};

@@ -9,6 +9,10 @@ export interface ChangeFlags {
   readonly dryRun?: boolean;
 }
 
+/** The end of the help of every command that writes a version. */
+export const writingHelp = `Exit code 3 also means: refused, nothing was written: somebody else wrote a version first, or it
+would cut off nodes or pairs.`;
+
 export function messageOption() {
   return new Option('-m, --message <text>', 'why, for the history').argParser(parseMessage);
 }

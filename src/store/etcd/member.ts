@@ -20,6 +20,16 @@ export interface MemberOptions {
   readonly timing: EtcdTiming;
 }
 
+interface Patience {
+  readonly timeoutMs: number;
+}
+
+/** What every call carries. */
+interface Admission {
+  readonly metadata: Metadata;
+  readonly deadline: number;
+}
+
 export class Member {
   readonly endpoint: Endpoint;
   readonly #client: Client;
@@ -40,24 +50,13 @@ export class Member {
   }
 
   /** A question and its answer; fails with a `CallStatus`. */
-  async unary<Q, A>(
-    method: Method<Q, A>,
-    request: Q,
-    options: { readonly timeoutMs: number },
-  ): Promise<A> {
-    const deadline = Date.now() + options.timeoutMs;
-    const metadata = await this.#authenticated(deadline);
-    return this.#call(method, request, { metadata, deadline });
+  async unary<Q, A>(method: Method<Q, A>, request: Q, options: Patience): Promise<A> {
+    return this.#call(method, request, await this.#admission(options));
   }
 
   /** As `unary`, where the API has a stream: it is closed after the first answer. */
-  async exchange<Q, A>(
-    method: Method<Q, A>,
-    request: Q,
-    options: { readonly timeoutMs: number },
-  ): Promise<A> {
-    const deadline = Date.now() + options.timeoutMs;
-    const metadata = await this.#authenticated(deadline);
+  async exchange<Q, A>(method: Method<Q, A>, request: Q, options: Patience): Promise<A> {
+    const { metadata, deadline } = await this.#admission(options);
     const stream = this.#client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
@@ -96,6 +95,12 @@ export class Member {
     this.#client.close();
   }
 
+  /** The deadline counts from before the log-in. */
+  async #admission({ timeoutMs }: Patience): Promise<Admission> {
+    const deadline = Date.now() + timeoutMs;
+    return { metadata: await this.#authenticated(deadline), deadline };
+  }
+
   /** Calls that come while the token is asked for wait for the same one. */
   #authenticated(deadline: number): Promise<Metadata> {
     this.#metadata ??= this.#logIn(deadline).catch((error: unknown) => {
@@ -120,11 +125,7 @@ export class Member {
     return metadata;
   }
 
-  #call<Q, A>(
-    method: Method<Q, A>,
-    request: Q,
-    options: { readonly metadata: Metadata; readonly deadline: number },
-  ): Promise<A> {
+  #call<Q, A>(method: Method<Q, A>, request: Q, options: Admission): Promise<A> {
     return new Promise<A>((resolve, reject) => {
       this.#client.makeUnaryRequest(
         method.path,

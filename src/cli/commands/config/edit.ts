@@ -1,6 +1,6 @@
 /** `config edit`: the configuration in an editor. */
 import { Command } from '@commander-js/extra-typings';
-import { forceChangeOption, messageOption } from '../../fleet-config/options.js';
+import { forceChangeOption, messageOption, writingHelp } from '../../fleet-config/options.js';
 import { outputOption } from '../../options.js';
 import { withStoreOptions } from '../../store-options.js';
 
@@ -23,8 +23,7 @@ Examples:
   EDITOR='code --wait' selvage config edit
 
 Exit code 1 means: the text has errors.
-Exit code 3 also means: refused, nothing was written: somebody else wrote a version first, or it
-would cut off nodes or pairs.`,
+${writingHelp}`,
     );
   return withStoreOptions(command).action(async (options) => {
     const { editConfig } = await import('../../fleet-config/edit.js');

@@ -5,6 +5,7 @@ import {
   forceChangeOption,
   messageOption,
   parseVersionNumber,
+  writingHelp,
 } from '../../fleet-config/options.js';
 import { outputOption } from '../../options.js';
 import { withStoreOptions } from '../../store-options.js';
@@ -34,8 +35,7 @@ Examples:
   selvage config rollback 38 -m 'as before the move'
 
 Exit code 1 means: that text has errors by now.
-Exit code 3 also means: refused, nothing was written: somebody else wrote a version first, or it
-would cut off nodes or pairs.`,
+${writingHelp}`,
     );
   return withStoreOptions(command).action(async (version, options) => {
     const { rollbackConfig } = await import('../../fleet-config/rollback.js');

@@ -5,6 +5,7 @@ import {
   forceChangeOption,
   messageOption,
   versionNumberOption,
+  writingHelp,
 } from '../../fleet-config/options.js';
 import { outputOption } from '../../options.js';
 import { withStoreOptions } from '../../store-options.js';
@@ -37,8 +38,7 @@ Examples:
   selvage config set cluster.yaml --if-version 41
 
 Exit code 1 means: the file has errors.
-Exit code 3 also means: refused, nothing was written: somebody else wrote a version first, or it
-would cut off nodes or pairs.`,
+${writingHelp}`,
     );
   return withStoreOptions(command).action(async (file, options) => {
     const { setConfig } = await import('../../fleet-config/set.js');
