@@ -101,6 +101,9 @@ export class Agent {
         onRefused: (problem) => options.log.warn(problem),
       }),
       probes: () => this.#continuous.results,
+      ...(options.store.publish === undefined
+        ? {}
+        : { fleet: options.store.name, probedPlanes: () => options.store.probedPlanes }),
       observe: observeWith((cluster) => this.#cloud.nodes(cluster)),
     });
     this.#freeze = new Freeze({

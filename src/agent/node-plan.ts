@@ -5,7 +5,7 @@ import type { DesiredObject, DesiredState } from '../../routes/desired.js';
 import type { KeptWay } from '../../routes/hold.js';
 import type { Rib } from '../../routes/rib.js';
 import type { GuardSpec } from '../../tunnel/guard/guard.js';
-import type { SysctlObject } from '../../tunnel/kernel.js';
+import type { OwnLink, SysctlObject } from '../../tunnel/kernel.js';
 import type { PlaneSpec } from '../../tunnel/userspace/plane.js';
 
 export interface NodePlan {
@@ -16,6 +16,8 @@ export interface NodePlan {
   readonly desired: DesiredState;
   /** Those of `desired`, and the host's settings. */
   readonly objects: ReadonlyMap<string, DesiredObject>;
+  /** Of devices that the kernel makes. */
+  readonly kinds: ReadonlySet<OwnLink['kind']>;
   readonly hostSysctls: readonly SysctlObject[];
   readonly guard: GuardSpec;
   readonly planes: readonly PlaneSpec[];

@@ -1,11 +1,22 @@
 /** What a plan depends on besides the cluster. */
 import { parseAddress } from '../../encap/address.js';
-import type { LocalFacts, UnderlayRoute } from '../../encap/cluster.js';
+import type { Accepts, LocalFacts, UnderlayRoute } from '../../encap/cluster.js';
 import { stepOf } from '../../encap/trail.js';
+import type { ChangeoverClock } from '../../routes/changeover.js';
 import type { DesiredObject } from '../../routes/desired.js';
 import { isOwnDeviceName, isOwnLink } from '../../routes/ownership.js';
 import type { Rib } from '../../routes/rib.js';
-import type { Kernel } from '../../tunnel/kernel.js';
+import type { Kernel, KernelState, OwnLink } from '../../tunnel/kernel.js';
+
+export interface PlanInput {
+  readonly state: KernelState;
+  readonly routes: ReadonlyMap<string, UnderlayRoute>;
+  readonly clock: ChangeoverClock;
+  /** Of devices that the kernel makes. */
+  readonly kinds: ReadonlySet<OwnLink['kind']>;
+  /** What the others have been told that this kernel lacks. */
+  readonly told: Accepts;
+}
 
 /** As text: equal texts, equal plans. */
 export function factsKey(

@@ -4,6 +4,7 @@
  * that it depends on has changed.
  */
 import type {
+  Accepts,
   Cluster,
   LocalFacts,
   ProbeResults,
@@ -29,11 +30,13 @@ import { isOwnLink } from '../../routes/ownership.js';
 import { overlapOf } from '../../routes/overlap.js';
 import { guardSpec, planeSpec } from '../../routes/peers.js';
 import { Rib } from '../../routes/rib.js';
-import type { Kernel, KernelState, OwnLink, SysctlObject } from '../../tunnel/kernel.js';
+import type { Kernel, KernelState, SysctlObject } from '../../tunnel/kernel.js';
 import { objectKey } from '../../tunnel/kernel.js';
 import type { Observe } from '../cloud/observe.js';
 import { assembleSnapshot, missingAddresses } from './assemble.js';
+import { KernelKinds, withGrown } from './kernel-kinds.js';
 import { LateTerms } from './late-terms.js';
+import type { PlanInput } from './plan-facts.js';
 import { factsKey, isOwnDevice, lookUp, routedOwners } from './plan-facts.js';
 import { hostSysctls } from './host-sysctls.js';
 import type { NodePlan, PlanOutcome, UnderWay } from './node-plan.js';
@@ -54,6 +57,10 @@ export interface PlannerOptions {
   readonly probes?: () => ProbeResults | undefined;
   /** Lays what was read from providers' APIs over the cluster; the same object for the same input. */
   readonly observe?: Observe;
+  /** What the others have been told that this kernel lacks. */
+  readonly probedPlanes?: () => Accepts | undefined;
+  /** Where the cluster comes from, if it is the store of a fleet. */
+  readonly fleet?: string | undefined;
 }
 
 export class Planner {
@@ -61,14 +68,14 @@ export class Planner {
   readonly #node: string;
   readonly #record: TermsRecord;
   readonly #nowMs: () => number;
-  readonly #probes: () => ProbeResults | undefined;
   readonly #observe: Observe;
+  readonly #options: PlannerOptions;
   #history: TermsHistory | undefined;
   /** What the last plan receives besides, as a change that is led has it prepared. */
   #prepared: Terms | undefined;
   /** There is a record that must not be used. */
   #refused = false;
-  #kinds: ReadonlySet<OwnLink['kind']> | undefined;
+  readonly #kinds: KernelKinds;
   #last:
     | {
         readonly key: string;
@@ -94,18 +101,16 @@ export class Planner {
     this.#node = node;
     this.#record = options.record ?? new TermsMemory();
     this.#nowMs = options.nowMs ?? monotonicMs;
-    this.#probes = options.probes ?? (() => undefined);
     this.#observe = options.observe ?? ((cluster) => cluster);
+    this.#options = options;
+    this.#kinds = new KernelKinds(kernel, this.#nowMs);
   }
 
   /** Another one for the same node, for questions that must not disturb what this one remembers. */
   fork(): Planner {
     const record = new TermsMemory();
     record.write(this.remembered());
-    const options = { record, nowMs: this.#nowMs, probes: this.#probes, observe: this.#observe };
-    const other = new Planner(this.#kernel, this.#node, options);
-    other.#kinds = this.#kinds;
-    return other;
+    return new Planner(this.#kernel, this.#node, { ...this.#options, record });
   }
 
   /** What peers may be sending by; `resume` goes back to it. */
@@ -227,16 +232,17 @@ export class Planner {
 
   async #plan(
     cluster: Cluster,
-    { state, clock }: { readonly state: KernelState; readonly clock: ChangeoverClock },
+    { state, clock }: Pick<PlanInput, 'state' | 'clock'>,
   ): Promise<NodePlan> {
-    this.#kinds ??= await this.#kernel.probeKinds();
+    const kinds = await this.#kinds.get();
     const node = cluster.nodes.get(this.#node);
-    if (node === undefined) throw new UnknownNodeError(this.#node, cluster);
+    if (node === undefined) throw new UnknownNodeError(this.#node, cluster, this.#options.fleet);
     const routes = await lookUp(this.#kernel, this.#routed);
-    const key = (): string => this.#stateKey(cluster, { state, routes, clock });
+    const facts = { state, routes, clock, kinds, told: this.#options.probedPlanes?.() ?? {} };
+    const key = (): string => this.#stateKey(cluster, facts);
     const last = this.#last;
     if (last?.cluster === cluster && last.key === key()) return last.plan;
-    const plan = await this.#compute(cluster, { state, routes, clock });
+    const plan = await this.#compute(cluster, facts);
     // What holds peers back is what the kernel has just now, so it is looked at every time.
     this.#last = plan.held
       ? undefined
@@ -246,17 +252,13 @@ export class Planner {
 
   async #compute(
     configured: Cluster,
-    facts: {
-      readonly state: KernelState;
-      readonly routes: ReadonlyMap<string, UnderlayRoute>;
-      readonly clock: ChangeoverClock;
-    },
+    facts: PlanInput,
   ): Promise<{
     readonly plan: NodePlan;
     readonly held: boolean;
     readonly basis: StepBasis | undefined;
   }> {
-    const { state, clock } = facts;
+    const { state, clock, kinds } = facts;
     let { snapshot, rib } = await this.#decide(configured, facts);
     const other = otherSide(configured, { self: this.#node, local: snapshot.local });
     const history = this.#remember(configured, { rib, other, state, clock });
@@ -266,9 +268,10 @@ export class Planner {
       ...{ cluster: configured, self: this.#node, state, clock },
       history: withPrepared(history, { ...clock, prepared: this.#prepared }),
     };
-    const { sending, overlap } = overlapOf(question);
+    const { sending, overlap: known } = overlapOf(question);
+    const overlap = withGrown(known, facts);
     if (sending !== configured) ({ snapshot, rib } = await this.#decide(sending, facts));
-    const whole = desiredOf({ snapshot, rib, kinds: this.#kinds!, overlap });
+    const whole = desiredOf({ snapshot, rib, kinds, overlap });
     const { desired: wanted, kept } = holdBack(whole.desired, {
       ...{ rib, state },
       mayBeSent: (carriage) => mayBeSent(carriage, { history, clock }),
@@ -285,6 +288,7 @@ export class Planner {
       rib,
       desired,
       objects,
+      kinds,
       hostSysctls: host,
       guard: guardSpec(peers, desired),
       planes: desired.userspace.map((carriage) => planeSpec(peers, carriage)),
@@ -298,7 +302,11 @@ export class Planner {
         ? {}
         : { led: { phase: clock.led, isWhole: prepared?.isWhole ?? true } }),
     };
-    const isAlone = sending === configured && other === undefined && question.history.length < 2;
+    const isAlone =
+      sending === configured &&
+      overlap === known &&
+      other === undefined &&
+      question.history.length < 2;
     const { context, shared } = whole;
     const basis =
       isAlone && !shared && canStep(plan)
@@ -309,7 +317,7 @@ export class Planner {
 
   async #decide(
     cluster: Cluster,
-    facts: { readonly state: KernelState; readonly routes: ReadonlyMap<string, UnderlayRoute> },
+    facts: Pick<PlanInput, 'state' | 'routes'>,
   ): Promise<{
     readonly snapshot: Snapshot & { readonly local: LocalFacts };
     readonly rib: Rib;
@@ -332,11 +340,9 @@ export class Planner {
   /** Notes what this configuration asks for, on disk before anything follows from it. */
   #remember(
     cluster: Cluster,
-    now: {
+    now: Pick<PlanInput, 'state' | 'clock'> & {
       readonly rib: Rib;
       readonly other: OtherSide | undefined;
-      readonly state: KernelState;
-      readonly clock: ChangeoverClock;
     },
   ): TermsHistory {
     const { state } = now;
@@ -353,15 +359,8 @@ export class Planner {
   }
 
   /** Equal keys: nothing that a plan for this cluster depends on has changed. */
-  #stateKey(
-    cluster: Cluster,
-    now: {
-      readonly state: KernelState;
-      readonly routes: ReadonlyMap<string, UnderlayRoute>;
-      readonly clock: ChangeoverClock;
-    },
-  ): string {
-    const { state, routes, clock } = now;
+  #stateKey(cluster: Cluster, now: PlanInput): string {
+    const { state, routes, clock, kinds, told } = now;
     const history = pruned(this.#history ?? [], clock);
     const { overlap, sending } = overlapOf({
       ...{ cluster, self: this.#node, state, clock },
@@ -373,6 +372,7 @@ export class Planner {
       overlap.locals.map(({ address, slot }) => [address.text, slot]),
       history.map(({ sinceMs }) => sinceMs),
       isSwitching(history, clock),
+      [[...kinds], told],
     ];
     const local = this.#facts(sending, state, routes);
     return JSON.stringify([changeover, factsKey(local, routes, this.#hostKey(sending, local))]);
@@ -383,7 +383,7 @@ export class Planner {
     kernel: KernelState,
     underlayRoutes: ReadonlyMap<string, UnderlayRoute>,
   ): LocalFacts {
-    const [node, probes] = [this.#node, this.#probes()];
+    const [node, probes] = [this.#node, this.#options.probes?.()];
     return assembleSnapshot({ cluster, node, kernel, underlayRoutes, probes }).local!;
   }
 

@@ -9,13 +9,15 @@
 import type { PassReport } from '../../routes/reconciler.js';
 import type { SpokenTerms } from '../../routes/spoken-terms.js';
 import { spokenTerms } from '../../routes/spoken-terms.js';
-import type { NodeReport } from '../store/store.js';
+import type { NodeFindings, NodeReport } from '../store/store.js';
+import { nodeFindings } from './findings.js';
 import type { NodePlan } from './node-plan.js';
 
 export class NodeReporter {
   /** Of the last cluster that has been carried out whole; 0: it is none of the store's. */
   #revision = 0;
   #known: SpokenTerms | undefined;
+  #findings: NodeFindings | undefined;
   /** Plans since `#known`, the oldest first. */
   #plans: { readonly plan: NodePlan; readonly isDone: boolean }[] = [];
 
@@ -29,6 +31,7 @@ export class NodeReporter {
     const isDone = isCarriedOut(report);
     if (isDone && plan.led?.isWhole !== false)
       this.#revision = isOfStore ? plan.configured.revision : 0;
+    this.#findings = nodeFindings(plan, { isUp: isDone });
     // All that came before has been replaced.
     if (isDone) this.#plans = [];
     if (this.#plans.at(-1)?.plan !== plan) this.#plans.push({ plan, isDone });
@@ -38,7 +41,7 @@ export class NodeReporter {
   report(now: Pick<NodeReport, 'ready' | 'problems'>): NodeReport {
     this.#read();
     const { receives = [], sends = [] } = this.#known ?? {};
-    return { revision: this.#revision, receives, sends, ...now };
+    return { revision: this.#revision, receives, sends, findings: this.#findings, ...now };
   }
 
   #read(): void {

@@ -2,9 +2,19 @@
 import type { Cluster } from '../../encap/cluster.js';
 
 export class UnknownNodeError extends Error {
-  constructor(node: string, cluster: Cluster) {
-    const names = [...cluster.nodes.values()].map((entry) => entry.name);
-    const shown = names.slice(0, 8).join(', ') + (names.length > 8 ? ', …' : '');
-    super(`node "${node}" is not in the cluster file, which has ${shown}: name one with --node`);
+  /** `fleet`: address of the store that the cluster comes from; a file otherwise. */
+  constructor(node: string, cluster: Cluster, fleet?: string) {
+    super(
+      fleet === undefined
+        ? `node "${node}" is not in the cluster file, which has ${namesOf(cluster)}: name one with --node`
+        : `node "${node}" has no record that counts in ${fleet}: run "selvage node join" on that machine, or name another node with --node`,
+    );
   }
+}
+
+const shownNames = 8;
+
+function namesOf(cluster: Cluster): string {
+  const names = [...cluster.nodes.values()].map(({ name }) => name);
+  return names.slice(0, shownNames).join(', ') + (names.length > shownNames ? ', …' : '');
 }

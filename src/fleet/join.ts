@@ -9,8 +9,12 @@
 import type { Address } from '../../encap/address.js';
 import { comparePrefixes, prefixesOverlap } from '../../encap/prefix.js';
 import type { InterfaceAddress, Prefix } from '../../encap/prefix.js';
+import { withFindings } from '../store/fleet/found.js';
+import type { Ground } from '../store/fleet/ground.js';
+import { groundOf } from '../store/fleet/ground.js';
 import type { FleetKeys } from '../store/fleet/keys.js';
 import type { KeyValue } from '../store/kv.js';
+import type { NodeFindings } from '../store/store.js';
 import { allocateBlocks, inPools } from './allocate.js';
 import { FleetError } from './fleet-error.js';
 import type { Machine } from './machine.js';
@@ -19,7 +23,7 @@ import { familiesOf } from './ranges.js';
 import type { Fleet, Registered } from './reading.js';
 import { readFleet, readRegistered, reservedPrefixes } from './reading.js';
 import type { RecordContent } from './record.js';
-import { checkRecord, recordText, smallerMtu } from './record.js';
+import { checkRecord, recordText } from './record.js';
 
 export interface JoinRequest {
   readonly keys: FleetKeys;
@@ -106,7 +110,6 @@ async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'ov
     underlay,
     publicAddresses: machine.publicAddresses.length === 0 ? undefined : machine.publicAddresses,
     labels: request.labels,
-    mtu: smallestMtu(underlay, { fleet, zone, machine }),
   };
   const before = fleet.records.get(name);
   // Before anything is written: with the blocks it will be of the same shape.
@@ -128,7 +131,10 @@ async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'ov
     ),
   });
   const overlay = allocation.blocks.map(({ prefix }) => prefix);
-  const written = await register(kv, { ...request, before, content: { ...content, overlay } });
+  const written = await register(kv, {
+    ...{ ...request, before, content: { ...content, overlay } },
+    ground: groundOf(fleet.cluster),
+  });
   if (!written) return 'overtaken';
   return {
     kind: 'registered',
@@ -192,27 +198,34 @@ function exampleBlock({ ranges }: Fleet, zone: string): Prefix {
   return range!.within;
 }
 
-function smallestMtu(
+/** Of this machine, if it is the one that joins. What it does not lack any more its agent tells. */
+function findingsOf(
+  machine: Machine,
   underlay: readonly InterfaceAddress[],
-  at: { readonly fleet: Fleet; readonly zone: string; readonly machine: Machine },
-): number | undefined {
-  const found = underlay.flatMap(({ address }) => at.machine.mtuOf(address) ?? []);
-  const smallest = found.length === 0 ? undefined : Math.min(...found);
-  return smallerMtu(smallest, { cluster: at.fleet.cluster, zone: at.zone });
+): NodeFindings | undefined {
+  const { planes } = machine;
+  const mtus = underlay.flatMap(({ address }) => machine.mtuOf(address) ?? []);
+  if (mtus.length === 0) return undefined;
+  return { planes: planes ?? {}, mtu: Math.min(...mtus), isUp: false };
 }
 
 interface Registering extends JoinRequest {
+  readonly ground: Ground;
   readonly before: Registered | undefined;
   readonly content: RecordContent;
 }
 
 /** False: the record is not what it was. */
 async function register(kv: KeyValue, request: Registering): Promise<boolean> {
-  const { keys, name, before, content } = request;
-  const value = recordText(content, before);
+  const { keys, name, before, content, ground } = request;
+  const bare = recordText(content, before);
+  const key = keys.record(name);
+  const entry = { key, value: bare, createRevision: 0, modRevision: 0 };
+  const found = findingsOf(request.machine, content.underlay);
+  const value = (found && withFindings(entry, found, { name, ground })) ?? bare;
   const ifRevision = before?.modRevision ?? 0;
   // Also where nothing changes: that it still is as it was has to be known.
-  const written = await kv.put(keys.record(name), value, { ifRevision });
+  const written = await kv.put(key, value, { ifRevision });
   return written.kind === 'written';
 }
 

@@ -4,6 +4,7 @@ import type { Address } from '../../encap/address.js';
 import { isLinkLocal, isUnusable, tryParseAddress } from '../../encap/address.js';
 import { isOwnDeviceName } from '../../routes/ownership.js';
 import type { Detection } from '../cloud/detect.js';
+import type { Accepts } from '../../encap/cluster.js';
 import { deviceMtu } from '../cloud/kernel-nics.js';
 import type { MachineAddress } from './placement.js';
 
@@ -14,16 +15,22 @@ export interface Machine {
   readonly publicAddresses: readonly Address[];
   /** Bytes; undefined where the device is not known. */
   mtuOf(address: Address): number | undefined;
+  /** What its kernel does not do; undefined: it was not asked. */
+  readonly planes: Accepts | undefined;
 }
 
-/** `detection`: undefined where no provider was to be asked. */
-export function thisMachine(detection: Detection | undefined): Machine {
+/** `detection`: undefined where no provider was to be asked; `planes`: where the kernel was not. */
+export function thisMachine(
+  detection: Detection | undefined,
+  planes: Accepts | undefined,
+): Machine {
   const addresses = kernelAddresses();
   const facts = detection?.kind === 'found' ? detection.facts : undefined;
   return {
     addresses,
     toldZone: facts?.zone,
     publicAddresses: facts?.publicAddresses ?? [],
+    planes,
     mtuOf: ({ text }) => {
       const device = addresses.find(({ address }) => address.text === text)?.device;
       return device === undefined ? undefined : deviceMtu(device);

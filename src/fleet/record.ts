@@ -5,7 +5,6 @@
 import type { Address } from '../../encap/address.js';
 import type { Cluster } from '../../encap/cluster.js';
 import type { InterfaceAddress, Prefix } from '../../encap/prefix.js';
-import { underlayFacts } from '../../encap/underlay/index.js';
 import { groundOf } from '../store/fleet/ground.js';
 import { readRecord } from '../store/fleet/read-record.js';
 import { formatVersion } from '../store/fleet/records.js';
@@ -21,14 +20,12 @@ export interface RecordContent {
   readonly publicAddresses: readonly Address[] | undefined;
   /** Undefined: as before. */
   readonly labels: Readonly<Record<string, string>> | undefined;
-  /** Of the NIC in bytes, where the others would believe in a larger one. */
-  readonly mtu: number | undefined;
 }
 
 /** Text of the value. */
 export function recordText(content: RecordContent, before: Registered | undefined): string {
-  const { name, zone, underlay, overlay, publicAddresses, labels, mtu } = content;
-  const { address, addresses, mtu: oldMtu, ...kept } = before?.node ?? {};
+  const { name, zone, underlay, overlay, publicAddresses, labels } = content;
+  const { address, addresses, ...kept } = before?.node ?? {};
   const written = underlay.map((one) => `${one.address.text}/${one.length}`);
   const root = before === undefined ? {} : (JSON.parse(before.entry.value) as object);
   const node = {
@@ -41,7 +38,6 @@ export function recordText(content: RecordContent, before: Registered | undefine
       ? {}
       : { publicAddress: publicAddresses.map(({ text }) => text) }),
     ...(labels === undefined ? {} : { labels }),
-    ...(mtu === undefined ? {} : { mtu }),
   };
   return JSON.stringify({ ...root, version: formatVersion, node });
 }
@@ -56,14 +52,4 @@ export function checkRecord(value: string, cluster: Cluster, name: string): void
     throw new FleetError(
       `node ${name} cannot join like this: ${read.problem}; correct the options, or the configuration`,
     );
-}
-
-/** Peers size their packets by what the zone says, or by what is usual at its provider. */
-export function smallerMtu(
-  found: number | undefined,
-  place: { readonly cluster: Cluster; readonly zone: string },
-): number | undefined {
-  const zone = place.cluster.zones.get(place.zone);
-  if (found === undefined || zone === undefined) return undefined;
-  return found < (zone.mtu ?? underlayFacts[zone.provider].mtu.bytes) ? found : undefined;
 }

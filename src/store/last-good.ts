@@ -96,6 +96,9 @@ export async function withLastGood(
     get health() {
       return store.health;
     },
+    get probedPlanes() {
+      return store.probedPlanes;
+    },
     claimRevision: () => store.claimRevision(),
     onChange: (listener) => store.onChange(listener),
     reload: async () => {

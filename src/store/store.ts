@@ -1,5 +1,5 @@
 /** A store is where the cluster comes from; it keeps the last good one when a new version is bad. */
-import type { Cluster } from '../../encap/cluster.js';
+import type { Accepts, Cluster } from '../../encap/cluster.js';
 import type { Term } from '../../encap/live-record.js';
 import type { StoreHealth } from './health.js';
 
@@ -8,6 +8,16 @@ export type StoreChange =
   | { readonly kind: 'all' }
   /** In the records of these nodes and in its revision; some may have come, others gone. */
   | { readonly kind: 'nodes'; readonly names: readonly string[] };
+
+/** What a node has found out about its own machine. */
+export interface NodeFindings {
+  /** What its kernel does not do, and what carries it instead. */
+  readonly planes: Accepts;
+  /** Of the smallest of its NICs in bytes; undefined: not known. */
+  readonly mtu: number | undefined;
+  /** Whatever it can receive and may be sent is received. */
+  readonly isUp: boolean;
+}
 
 /** What an agent tells the others of itself. */
 export interface NodeReport {
@@ -18,6 +28,8 @@ export interface NodeReport {
   readonly ready: boolean;
   /** One line each. */
   readonly problems: readonly string[];
+  /** Undefined: it has not looked yet. */
+  readonly findings?: NodeFindings | undefined;
 }
 
 export interface ClusterStore {
@@ -31,6 +43,11 @@ export interface ClusterStore {
   readonly lastGoodOf?: Date | undefined;
   /** How it stands with the machines that serve it; absent where none do. */
   readonly health?: StoreHealth | undefined;
+  /**
+   * What this node's kernel lacked when that was told to the others; they send nothing of it. Absent
+   * where nodes do not register.
+   */
+  readonly probedPlanes?: Accepts | undefined;
   /** A revision for a candidate: no version read later gets it, whatever becomes of this one. */
   claimRevision(): number;
   /** Told after every new version, good or bad. */

@@ -49,7 +49,7 @@ export class FleetAgent {
       paths: { runtimeDir: this.#folder, stateDir: this.#folder },
     });
     this.#loop = new NodeLoop({
-      planner: new Planner(kernel, node),
+      planner: new Planner(kernel, node, { probedPlanes: () => this.store.probedPlanes }),
       runtime,
       cluster: () => {
         this.#publishing.planning({ isOfStore: true });

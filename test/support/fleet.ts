@@ -55,6 +55,7 @@ export function joinRequest(joining: Joining): JoinRequest {
       toldZone: undefined,
       publicAddresses: [],
       mtuOf: () => undefined,
+      planes: undefined,
     },
     zone,
     addresses: [],

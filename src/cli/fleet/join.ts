@@ -4,8 +4,10 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { tryParseAddress } from '../../../encap/address.js';
 import type { Address } from '../../../encap/address.js';
+import type { Accepts } from '../../../encap/cluster.js';
 import { tryParseInterfaceAddress } from '../../../encap/prefix.js';
 import type { InterfaceAddress } from '../../../encap/prefix.js';
+import { planesBesides } from '../../../routes/kernel-planes.js';
 import { defaultStoreFile, machineFile } from '../../agent/paths.js';
 import { detectMachine } from '../../cloud/detect.js';
 import { machineCache } from '../../cloud/machine-cache.js';
@@ -153,10 +155,29 @@ async function managedAccounts(
 async function machineFor(question: JoinQuestion, { addresses }: Parsed): Promise<Machine> {
   const { cloud, write, runtimeDir } = question;
   if (write !== defaultStoreFile && addresses.length > 0)
-    return { addresses: [], toldZone: undefined, publicAddresses: [], mtuOf: () => undefined };
-  if (!cloud) return thisMachine(undefined);
+    return {
+      ...{ addresses: [], toldZone: undefined, publicAddresses: [], planes: undefined },
+      mtuOf: () => undefined,
+    };
+  const planes = await kernelPlanes();
+  if (!cloud) return thisMachine(undefined, planes);
   const cache = machineCache({ path: machineFile({ runtimeDir }) });
-  return thisMachine(await detectMachine({ env: process.env, cache }));
+  return thisMachine(await detectMachine({ env: process.env, cache }), planes);
+}
+
+/** Who may not ask the kernel leaves it to the agent, which does the same at its start. */
+async function kernelPlanes(): Promise<Accepts | undefined> {
+  const { openKernel } = await import('../../../tunnel/real-kernel.js');
+  try {
+    const kernel = openKernel();
+    try {
+      return planesBesides(await kernel.probeKinds());
+    } finally {
+      kernel.close();
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 async function isAgentHere({ socket, name }: JoinQuestion): Promise<boolean> {

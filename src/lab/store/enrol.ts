@@ -110,17 +110,21 @@ async function prepare(
     overlay: node.overlay,
     publicAddresses: undefined,
     labels: undefined,
-    mtu: undefined,
   };
   const { address, addresses, ...kept } = entry;
   const record = JSON.parse(recordText(content, undefined)) as { readonly node: object };
+  // What the file does not say, it means: a node would register what the lab's own kernel lacks, and
+  // packets would go other ways than those that the file stands for.
+  const accepts = { ...fileDefaults, ...(entry['accepts'] as object | undefined) };
   for (const { text } of node.overlay)
     await put(keys.block(parsePrefix(text)), blockText(node.name, new Date()));
   await put(
     keys.record(node.name),
-    JSON.stringify({ ...record, node: { ...kept, ...record.node } }),
+    JSON.stringify({ ...record, node: { ...kept, accepts, ...record.node } }),
   );
 }
+
+const fileDefaults = { ipip: 'kernel', vxlan: 'kernel' } as const;
 
 async function joinOne(
   lab: Lab,

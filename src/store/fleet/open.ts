@@ -7,7 +7,7 @@
  * together. It depends on what is in the store, never on the way there: a listing of the whole, a
  * thousand events, or the same ones twice, end in the same cluster.
  */
-import type { Cluster } from '../../../encap/cluster.js';
+import type { Accepts, Cluster } from '../../../encap/cluster.js';
 import type { Clock } from '../../../routes/reconciler.js';
 import { systemClock } from '../../../routes/reconciler.js';
 import { defaultLeaseSeconds, defaultStaleGraceSeconds } from '../../config/limits.js';
@@ -15,6 +15,7 @@ import type { KeyValue, WatchState } from '../kv.js';
 import type { ClusterStore, NodeReport, StoreChange } from '../store.js';
 import type { FolderHandlers } from './folder.js';
 import { Folder } from './folder.js';
+import { probedPlanes, recordDraft } from './found.js';
 import { type Ground, groundOf } from './ground.js';
 import { fleetKeys } from './keys.js';
 import type { Membership } from './members.js';
@@ -118,6 +119,11 @@ class OpenFleetStore implements FleetStore {
         isMember: () =>
           this.#known.has('record') &&
           (this.#records.has(node) || this.#inForce?.ground.listed.has(node) === true),
+        recordWith: (found) =>
+          recordDraft(this.#folders.record.get(node), found, {
+            name: node,
+            ground: this.#inForce?.ground,
+          }),
         onProblem: () => {
           this.#problems = undefined;
           this.#gather();
@@ -141,6 +147,7 @@ class OpenFleetStore implements FleetStore {
         put: (id, entry) => {
           this.#records.putRecord(id, entry);
           this.#notePresence(id);
+          if (id === node) this.#publisher?.recordHeard();
         },
         delete: (id) => {
           this.#records.deleteRecord(id);
@@ -215,17 +222,19 @@ class OpenFleetStore implements FleetStore {
     await this.settled();
   }
 
-  publish(report: NodeReport): void {
-    const chosen = this.#history.findLast(({ from }) => from <= report.revision)?.chosen;
-    this.#publisher?.publish({
+  get probedPlanes(): Accepts {
+    return this.#node === undefined ? {} : probedPlanes(this.#folders.record.get(this.#node));
+  }
+
+  publish({ revision, findings, ...said }: NodeReport): void {
+    const chosen = this.#history.findLast(({ from }) => from <= revision)?.chosen;
+    const status = {
       release: this.#release,
       config: chosen?.version ?? 0,
       ...(chosen?.phase === undefined ? {} : { phase: chosen.phase }),
-      receives: report.receives,
-      sends: report.sends,
-      ready: report.ready,
-      problems: bounded(report.problems),
-    });
+      ...{ ...said, problems: bounded(said.problems) },
+    };
+    this.#publisher?.publish(status, findings);
   }
 
   close(): void {

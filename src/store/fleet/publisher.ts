@@ -1,6 +1,6 @@
 /**
- * What an agent says of itself: `alive/NODE`, which goes when its lease ends, and `status/NODE`.
- * Renewals of the lease change no key, so nobody hears of them; the status is written when it has
+ * What an agent says of itself: `alive/NODE`, which goes when its lease ends, `status/NODE`, and what
+ * it has found out about its machine in `record/NODE`. Renewals of the lease change no key, so nobody hears of them; the status is written when it has
  * changed, and not more than once a second. Nothing here is waited for, and nothing fails: what
  * cannot be written is tried again, later and later.
  *
@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../routes/reconciler.js';
 import type { Entry, KeyValue, Lease } from '../kv.js';
 import { KeyValueError } from '../kv.js';
+import type { NodeFindings } from '../store.js';
 import type { FleetKeys } from './keys.js';
 import type { AliveValue, StatusValue } from './records.js';
 import { formatVersion } from './records.js';
@@ -26,8 +27,16 @@ export interface PublisherOptions {
   readonly leaseSeconds: () => number;
   /** Is the node one of the fleet? Whoever has left must not come back by its agent. */
   readonly isMember: () => boolean;
+  /** The record as it should be; undefined: it is so, or this node has none. */
+  readonly recordWith: (found: NodeFindings) => RecordDraft | undefined;
   /** Told when `problem` is another one. */
   readonly onProblem: () => void;
+}
+
+export interface RecordDraft {
+  readonly value: string;
+  /** Of the record that it was made from. */
+  readonly ifRevision: number;
 }
 
 export type Status = Omit<StatusValue, 'version' | 'at'>;
@@ -35,6 +44,12 @@ export type Status = Omit<StatusValue, 'version' | 'at'>;
 const betweenStatusesMs = 1_000;
 const firstRetryMs = 1_000;
 const lastRetryMs = 30_000;
+/**
+ * Between two writes of the record for the same findings, twice as long after each: whoever writes
+ * it in other words again and again is not answered at the same pace.
+ */
+const firstRecordPauseMs = 1_000;
+const lastRecordPauseMs = 600_000;
 
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -48,6 +63,9 @@ export class Publisher {
   #status: Status | undefined;
   #written: string | undefined;
   #writtenAtMs = -Infinity;
+  #findings: NodeFindings | undefined;
+  #recordPauseMs = firstRecordPauseMs;
+  #nextRecordMs = -Infinity;
   #retryMs = firstRetryMs;
   #working = false;
   #again = false;
@@ -66,8 +84,19 @@ export class Publisher {
     return `another agent says that it is node ${this.#options.node} (${instance}, since ${since}): stop one of them, or give it the name of another node with --node`;
   }
 
-  publish(status: Status): void {
+  publish(status: Status, findings?: NodeFindings): void {
     this.#status = status;
+    if (factsOf(findings) !== factsOf(this.#findings)) {
+      const soonMs = this.#options.clock.now() + firstRecordPauseMs;
+      this.#nextRecordMs = Math.min(this.#nextRecordMs, soonMs);
+      this.#recordPauseMs = firstRecordPauseMs;
+    }
+    this.#findings = findings;
+    this.#wake();
+  }
+
+  /** The node's record is another one. */
+  recordHeard(): void {
     this.#wake();
   }
 
@@ -123,9 +152,8 @@ export class Publisher {
     if (this.#rival !== undefined || !isMember()) return;
     try {
       await this.#beAlive();
-      const waitMs = this.#writtenAtMs + betweenStatusesMs - clock.now();
-      if (waitMs > 0) this.#wakeIn(waitMs);
-      else await this.#tellStatus();
+      const againMs = Math.min(await this.#tellStatus(), await this.#tellRecord());
+      if (againMs !== Infinity) this.#wakeIn(Math.max(0, againMs - clock.now()));
       this.#retryMs = firstRetryMs;
       this.#tellProblem(undefined);
     } catch (error) {
@@ -162,10 +190,13 @@ export class Publisher {
     if (written.kind === 'written') this.#aliveRevision = written.revision;
   }
 
-  async #tellStatus(): Promise<void> {
+  /** Returns when to come again. */
+  async #tellStatus(): Promise<number> {
     const { kv, keys, node, clock, now } = this.#options;
     const text = JSON.stringify(this.#status);
-    if (text === this.#written || this.#lease === undefined) return;
+    if (text === this.#written || this.#lease === undefined) return Infinity;
+    const dueMs = this.#writtenAtMs + betweenStatusesMs;
+    if (clock.now() < dueMs) return dueMs;
     const value: StatusValue = {
       version: formatVersion,
       ...(JSON.parse(text) as Status),
@@ -174,6 +205,23 @@ export class Publisher {
     this.#writtenAtMs = clock.now();
     await kv.put(keys.status(node), JSON.stringify(value), { lease: this.#lease });
     this.#written = text;
+    return Infinity;
+  }
+
+  /**
+   * Writes what was found, and waits for nothing: what came of it is heard by the watch, which also
+   * tells of whoever was faster. Returns when to come again.
+   */
+  async #tellRecord(): Promise<number> {
+    const { kv, keys, node, clock, recordWith } = this.#options;
+    const draft = this.#findings && recordWith(this.#findings);
+    if (draft === undefined) return Infinity;
+    if (clock.now() < this.#nextRecordMs) return this.#nextRecordMs;
+    this.#nextRecordMs = clock.now() + this.#recordPauseMs;
+    this.#recordPauseMs = Math.min(2 * this.#recordPauseMs, lastRecordPauseMs);
+    const { value, ifRevision } = draft;
+    await kv.put(keys.record(node), value, { ifRevision });
+    return Infinity;
   }
 
   #dropLease(): void {
@@ -187,4 +235,8 @@ export class Publisher {
     this.#problem = problem;
     this.#options.onProblem();
   }
+}
+
+function factsOf(findings: NodeFindings | undefined): string {
+  return JSON.stringify([findings?.planes, findings?.mtu]);
 }

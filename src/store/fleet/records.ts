@@ -31,6 +31,14 @@ export interface ConfigValue {
 export interface RecordValue {
   readonly version: number;
   readonly node: Readonly<Record<string, unknown>>;
+  /** What of `node` was found by a look at the machine, and not written by an operator. */
+  readonly probed?: ProbedValue;
+}
+
+export interface ProbedValue {
+  /** As in `node`; an entry that differs there is an operator's. */
+  readonly accepts?: Readonly<Record<string, string>>;
+  readonly mtu?: number;
 }
 
 /** An agent runs. */

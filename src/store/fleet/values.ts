@@ -25,7 +25,16 @@ const configSchema = z.looseObject({
   message: z.string().optional(),
   changeover: z.object({ phase, from: z.int().min(0) }).optional(),
 });
-const recordSchema = z.looseObject({ version, node: z.record(z.string(), z.unknown()) });
+// Garbage in what was probed is as if nothing had been.
+const probed = z
+  .looseObject({ accepts: z.record(z.string(), z.string()).optional(), mtu: z.number().optional() })
+  .optional()
+  .catch(undefined);
+const recordSchema = z.looseObject({
+  version,
+  node: z.record(z.string(), z.unknown()),
+  probed,
+});
 const aliveSchema = z.looseObject({ version, instance: z.string(), since: z.string() });
 const blockSchema = z.looseObject({ version, node: z.string(), at: z.string() });
 const statusSchema = z.looseObject({
