@@ -328,6 +328,8 @@ export class Reconciler {
     const { clock, sysctlCheckMs = defaultSysctlCheckMs } = this.#options;
     this.#sysctlCheck = clock.setTimer(() => {
       if (this.#stopped) return;
+      // A pass that is under way is about to write them.
+      if (this.#running !== undefined) return this.#armSysctlCheck();
       const seen = new Map<string, string | undefined>();
       for (const [path, value] of this.#sysctls) {
         const present = this.#readSysctl(path);

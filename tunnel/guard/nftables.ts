@@ -76,15 +76,27 @@ export class NftablesGuard implements Guard {
   }
 
   apply(spec: GuardSpec, { keepNative = false }: GuardApplyOptions = {}): Promise<void> {
-    return this.#inTurn(async () => {
-      const remembered = this.#known !== undefined;
-      try {
-        await this.#bring(spec, keepNative);
-      } catch (error) {
-        // What was remembered is not what is there: somebody was faster than his announcement.
-        if (!remembered) throw error;
-        await this.#bring(spec, keepNative);
-      }
+    let isInForce = false;
+    return new Promise((resolve, reject) => {
+      const inForce = (): void => {
+        isInForce = true;
+        resolve();
+      };
+      const turn = this.#inTurn(async () => {
+        const remembered = this.#known !== undefined;
+        try {
+          await this.#bring(spec, { keepNative, inForce });
+        } catch (error) {
+          // What was remembered is not what is there: somebody was faster than his announcement.
+          if (!remembered) throw error;
+          await this.#bring(spec, { keepNative, inForce });
+        }
+      });
+      turn.then(resolve, (error: unknown) => {
+        // The rules guard, but there is no seal: the next look has to see to it.
+        if (isInForce) this.#listener?.();
+        else reject(error instanceof Error ? error : new Error(String(error)));
+      });
     });
   }
 
@@ -170,7 +182,10 @@ export class NftablesGuard implements Guard {
   }
 
   /** The kernel holds the spec afterwards; what was known of it is void when that fails. */
-  async #bring(spec: GuardSpec, keepNative: boolean): Promise<void> {
+  async #bring(
+    spec: GuardSpec,
+    { keepNative, inForce }: { readonly keepNative: boolean; readonly inForce: () => void },
+  ): Promise<void> {
     const { spec: there, generation: then } = this.#verified ?? {};
     if (there === spec && then === (await rulesetGeneration(this.#netns))) return;
     const listing = (this.#known ??= { listing: await this.#list() }).listing;
@@ -193,6 +208,8 @@ export class NftablesGuard implements Guard {
     let generation = draft?.generation;
     if (sets !== undefined) generation = await this.#load(sets.input, generation);
     generation = await this.#load(input, generation);
+    // Nobody waits for the seal, but whatever is asked of the guard next does.
+    inForce();
     if (seal === undefined) generation = await this.#learnAndSeal(program, generation);
     this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
     // Nobody has written between the listing and the last of these: what it said and what was
