@@ -5,7 +5,6 @@ import type { Cluster } from '../../encap/cluster.js';
 import { cannotOpen, readClusterBytes } from '../config/load.js';
 import type { ClusterStore } from '../store/store.js';
 import type { ListenAddress } from '../http/listen-address.js';
-import { packageInfo } from '../cli/package-info.js';
 import { readClusterKey } from '../probe/key.js';
 import { withLastGood } from '../store/last-good.js';
 import { Agent } from './agent.js';
@@ -13,8 +12,7 @@ import { readFreeze } from './freeze-file.js';
 import { downOnce } from './one-shot.js';
 import type { NamespaceLock } from './namespace-lock.js';
 import { lockNamespace } from './namespace-lock.js';
-import type { ClusterSource } from './open-source.js';
-import { openSource } from './open-source.js';
+import type { ClusterSource, OpenSource } from './open-source.js';
 import { openRuntime } from './open.js';
 import type { AgentPaths } from './paths.js';
 import { agentSocket, freezeFile, lastGoodFile } from './paths.js';
@@ -23,6 +21,8 @@ import { watchAgent } from './watching.js';
 
 export interface RunOptions extends AgentPaths {
   readonly source: ClusterSource;
+  /** Being opened already: to read a large fleet takes as long as to load the rest of the program. */
+  readonly opening: Promise<OpenSource>;
   readonly node: string;
   /** Need not exist. */
   readonly clusterKeyFile: string;
@@ -41,7 +41,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { node: options.node } });
   const { socket = agentSocket(options) } = options;
   const { source, node } = options;
-  const opened = await openSource(source, { node, release: packageInfo().version });
+  const opened = await options.opening;
   let lock: NamespaceLock | undefined;
   try {
     if (source.kind === 'file') requireNode(opened.store.current, node);
@@ -60,7 +60,9 @@ async function runAlone(
 ): Promise<void> {
   const { opened, log, socket } = given;
   const { source } = options;
-  const store = await withLastGood(opened, { path: lastGoodFile(options) });
+  let begun = (): void => undefined;
+  const after = new Promise<void>((resolve) => (begun = resolve));
+  const store = await withLastGood(opened, { path: lastGoodFile(options), after });
   if (store.current === undefined && source.kind === 'file') {
     const read = await readClusterBytes(source.path);
     const [problem] = read.ok ? [] : read.problems;
@@ -92,6 +94,7 @@ async function runAlone(
     zoneTraffic: options.zoneTraffic,
     log,
   });
+  agent.observe({ passed: begun });
   await agent.start();
   watching.started();
   process.on('SIGHUP', () => void agent.reload());
@@ -102,6 +105,7 @@ async function runAlone(
   watching.stopping();
   await watching.close();
   await agent.stop();
+  begun();
   await store.saved();
   if (!options.flushOnExit) return;
   if (readFreeze(freezeFile(options), () => new Date()) === undefined) await flush(options, log);

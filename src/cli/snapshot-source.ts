@@ -37,7 +37,8 @@ export async function bundleAnswer(question: BundleQuestion): Promise<unknown> {
 
 async function bundleHere(question: BundleQuestion, note: string): Promise<unknown> {
   const [
-    { requireKernelAccess, withKernel },
+    { requireKernelAccess },
+    { withKernel },
     { readCluster, requireNode },
     { readHere },
     { takeSnapshot },
@@ -48,6 +49,7 @@ async function bundleHere(question: BundleQuestion, note: string): Promise<unkno
     { sshClient },
     { packageInfo },
   ] = await Promise.all([
+    import('./kernel-access.js'),
     import('./node-kernel.js'),
     import('./cluster-file.js'),
     import('../explain/local.js'),

@@ -24,6 +24,8 @@ export interface LastGoodOptions {
   readonly path: string;
   readonly now?: () => Date;
   readonly clock?: Clock;
+  /** Nothing is written before it: at a start the packets come first. */
+  readonly after?: Promise<void>;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function withLastGood(
   let readProblem: string | undefined;
   let writeProblem: string | undefined;
   let written: Cluster | undefined;
-  let writing: Promise<void> = Promise.resolve();
+  let writing: Promise<void> = options.after ?? Promise.resolve();
 
   if (store.current === undefined) {
     const read = await readLastGood(path, { source: store.name });

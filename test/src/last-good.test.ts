@@ -1,5 +1,13 @@
 /** The last good configuration on disk: what is kept, what is refused, and when it stands in. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -156,6 +164,21 @@ t.test('changes of single nodes are written together, and at the end', async (t)
   kept.close();
   await kept.saved();
   t.match(onDisk(), '10.64.5.0/24', 'at the end what is left');
+});
+
+t.test('at a start it is written when what comes first is done', async (t) => {
+  const path = join(folder, 'later', 'last-good.json');
+  const store = new TestStore();
+  store.current = small('10.64.2.0/24');
+  let begin = (): void => undefined;
+  const after = new Promise<void>((resolve) => (begin = resolve));
+  const kept = await withLastGood(store, { path, after });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.notOk(existsSync(path), 'not before');
+  store.turn(small('10.64.3.0/24'));
+  begin();
+  await kept.saved();
+  t.match(readFileSync(path, 'utf8'), '10.64.3.0/24', 'and then the version of that time');
 });
 
 t.test('what is damaged, of another version or of another store is refused with why', async (t) => {

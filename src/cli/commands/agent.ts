@@ -60,15 +60,22 @@ Examples:
     .action(async (options, command) => {
       const metricsListen = await readListen(options.metricsListen);
       const source = await sourceOf(options, (name) => command.getOptionValueSource(name));
-      const [{ runAgent }, { requireKernelAccess }] = await Promise.all([
-        import('../../agent/run.js'),
-        import('../node-kernel.js'),
-      ]);
       const named = command.getOptionValueSource('socket') !== 'default';
+      const [{ requireKernelAccess }, { openSource }, { packageInfo }] = await Promise.all([
+        import('../kernel-access.js'),
+        import('../../agent/open-source.js'),
+        import('../package-info.js'),
+      ]);
       requireKernelAccess();
+      const { node } = options;
+      const opening = openSource(source, { node, release: packageInfo().version });
+      // Told when it is waited for.
+      opening.catch(() => undefined);
+      const { runAgent } = await import('../../agent/run.js');
       await runAgent({
         source,
-        node: options.node,
+        opening,
+        node,
         clusterKeyFile: options.clusterKey,
         // Otherwise the socket is in the runtime directory.
         socket: named ? options.socket : undefined,

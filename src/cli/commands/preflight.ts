@@ -102,7 +102,7 @@ async function nodeReport(asked: NodeAsked): Promise<PreflightReport> {
     await Promise.all([
       import('../cluster-file.js'),
       import('../../preflight/here.js'),
-      import('../node-kernel.js'),
+      import('../kernel-access.js'),
       import('../ask-agent.js'),
     ]);
   const { config: file, socket } = asked;

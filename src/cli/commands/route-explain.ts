@@ -255,12 +255,14 @@ const patienceMs = 1_500;
 /** On the node itself its kernel tells as much as its agent would; elsewhere there is the file. */
 async function withoutAgent(question: ExplainQuestion, reason: string): Promise<ExplainReport> {
   const [
-    { kernelAccessProblem, withKernel },
+    { kernelAccessProblem },
+    { withKernel },
     { readCluster, requireNode },
     { readHere },
     { explainReading },
     { usageFailure },
   ] = await Promise.all([
+    import('../kernel-access.js'),
     import('../node-kernel.js'),
     import('../cluster-file.js'),
     import('../../explain/local.js'),
