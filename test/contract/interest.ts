@@ -5,6 +5,7 @@ import { formatObject } from '../../tunnel/format.js';
 import type { KernelInterest } from '../../tunnel/kernel-interest.js';
 import { everyMac } from '../../tunnel/kernel-interest.js';
 import type { KernelState } from '../../tunnel/kernel.js';
+import { eventually } from '../support/agents.js';
 import type { Behaviour } from './behaviour.js';
 import { type Bench, nic, ownLines, set, vxlan4 } from './bench.js';
 import { fdb, hop6, neighbour, own4, own6, peerMac, route } from './objects.js';
@@ -104,6 +105,11 @@ export function interestCases(bench: Bench, behaviour: Behaviour): void {
   behaviour('tables and details read at once are those read one by one', async (t, apply) => {
     for (const object of objects) await apply(set(object));
     flood(bench);
+    // Else the kernel may find in between that nobody has a new device's address.
+    await eventually(
+      async () => (await kernel.details(nobody)).addresses.every(({ tentative }) => !tentative),
+      () => 'an address is tentative',
+    );
     for (const interest of [
       nobody,
       { addresses: [A('10.1.2.5'), A('10.1.2.0')], within: [P('10.9.0.0/16')], macs: [peerMac] },
