@@ -93,6 +93,10 @@ export interface KeyValue {
   get(key: string): Promise<Entry | undefined>;
   /** All keys with this prefix, in the order of their bytes. */
   list(prefix: string): Promise<Listing>;
+  /**
+   * With a condition it is carried out once. Without one it may be carried out again, and later than
+   * the answer: a server that hung goes on with what it had taken.
+   */
   put(key: string, value: string, options?: PutOptions): Promise<WriteResult>;
   delete(key: string, condition?: WriteCondition): Promise<WriteResult>;
   /** Follows a prefix until it is closed, through every outage. */
