@@ -184,11 +184,10 @@ export class Planner {
     const missing = new Set([...unmade].filter((key) => isOwnDevice(plan.objects.get(key))));
     if (planned.history.length < 2 && planned.clock.led !== 'prepare') this.#unmadeBefore = missing;
     const { settleMs } = planned.clock;
-    const nowMs = this.#nowMs();
     const history = afterPass({
       history: planned.history,
       planned: planned.clock,
-      endedMs: nowMs,
+      endedMs: this.#nowMs(),
       incomplete: [...missing].some((key) => !this.#unmadeBefore.has(key)),
     });
     if (history !== planned.history) {
@@ -200,7 +199,8 @@ export class Planner {
       this.#history = history;
       this.#planned = { ...planned, history };
     }
-    return nextStepMs(history, { nowMs, settleMs });
+    // Also what has become due since the plan was made is not in it.
+    return nextStepMs(history, { nowMs: planned.clock.nowMs, settleMs });
   }
 
   /** The change that is under way, as the last plan and its pass have left it. */

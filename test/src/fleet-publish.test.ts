@@ -7,7 +7,7 @@ import type { AliveValue, StatusValue } from '../../src/store/fleet/records.js';
 import type { KeyValue } from '../../src/store/kv.js';
 import type { MemoryClient } from '../../src/store/memory-kv.js';
 import { MemoryServer } from '../../src/store/memory-kv.js';
-import type { NodeReport } from '../../src/store/store.js';
+import type { NodeFindings, NodeReport } from '../../src/store/store.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 const keys = fleetKeys('prod');
@@ -25,6 +25,7 @@ interface Fleet {
   told(...stores: readonly FleetStore[]): Promise<void>;
   alive(): Promise<AliveValue | undefined>;
   status(): Promise<StatusValue | undefined>;
+  record(node: string): Promise<string>;
 }
 
 async function fleet(t: { teardown(end: () => void): void }): Promise<Fleet> {
@@ -65,6 +66,7 @@ async function fleet(t: { teardown(end: () => void): void }): Promise<Fleet> {
     },
     alive: () => valueOf<AliveValue>(keys.alive('n1')),
     status: () => valueOf<StatusValue>(keys.status('n1')),
+    record: async (node) => (await operator.get(keys.record(node)))!.value,
   };
 }
 
@@ -175,6 +177,68 @@ t.test('two agents of one name do not fight: the first one says so', async (t) =
   await clock.advance(60_000);
   t.same(first.problems, []);
   t.not((await alive())?.instance, instance, 'the other one has gone, so it is heard of again');
+});
+
+const lacking: NodeFindings = { planes: { 'ipip:4:4': 'userspace' }, mtu: undefined, isUp: true };
+
+t.test('what a node found out is written once, and peers hear of it once', async (t) => {
+  const { agent, told, operator, clock, record } = await fleet(t);
+  const [own, peer] = [agent(), agent('n2').store];
+  const { store } = own;
+  await told(store, peer);
+  const before = (await operator.get(keys.record('n1')))!;
+  const changes: unknown[] = [];
+  peer.onChange((change) => changes.push(change));
+  for (let i = 0; i < 5; i++) {
+    store.publish(report(store, { findings: lacking, ready: i % 2 === 0 }));
+    await clock.advance(2_000);
+    await told(store, peer);
+  }
+  t.same(peer.current?.nodes.get('n1')?.accepts, { 'ipip:4:4': 'userspace' });
+  t.same(store.probedPlanes, lacking.planes);
+  const [first] = changes;
+  t.same([changes.length, first], [1, { kind: 'nodes', names: ['n1'] }]);
+  t.equal((await operator.get(keys.record('n1')))!.createRevision, before.createRevision);
+  own.client.cut();
+  store.publish(report(store, { findings: { ...lacking, planes: {} } }));
+  await clock.advance(20_000);
+  t.ok((await record('n1')).includes('accepts'));
+  own.client.join();
+  await clock.advance(40_000);
+  t.notOk((await record('n1')).includes('accepts'), 'after an outage');
+});
+
+t.test('who writes the record in other words again and again is answered ever later', async (t) => {
+  const { agent, told, operator, clock, record } = await fleet(t);
+  const { store } = agent();
+  await told(store);
+  const plain = await record('n1');
+  let answers = 0;
+  for (let i = 0; i < 600; i++) {
+    store.publish(report(store, { findings: lacking }));
+    await clock.advance(1_000);
+    await told(store);
+    if (!(await record('n1')).includes('accepts')) continue;
+    answers += 1;
+    await operator.put(keys.record('n1'), plain);
+  }
+  t.ok(answers >= 3 && answers < 12, `${answers} in ten minutes`);
+});
+
+t.test('a node that the configuration lists, and one that has left, write no record', async (t) => {
+  const { agent, told, operator, clock, record } = await fleet(t);
+  const before = await record('n1');
+  const listed = `${text}nodes: [{ name: n1, address: 10.1.0.1, overlay: 10.64.0.0/24 }]\n`;
+  await operator.put(keys.config(8), JSON.stringify({ version: 1, text: listed, at: '', by: '' }));
+  const { store } = agent();
+  const { store: other } = agent('n2');
+  await told(store, other);
+  await operator.delete(keys.record('n2'));
+  await told(store, other);
+  for (const one of [store, other]) one.publish(report(one, { findings: lacking }));
+  await clock.advance(20_000);
+  t.equal(await record('n1'), before);
+  t.equal(await operator.get(keys.record('n2')), undefined);
 });
 
 t.test('who has left does not come back by its agent', async (t) => {

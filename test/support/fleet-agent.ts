@@ -20,6 +20,8 @@ export interface FleetAgentOptions {
   readonly kernel: FakeKernel;
   /** Told after every pass that wrote everything. */
   readonly onPass?: () => void;
+  /** The planner's clock. */
+  readonly nowMs?: () => number;
 }
 
 export class FleetAgent {
@@ -31,7 +33,8 @@ export class FleetAgent {
   spoken: SpokenTerms | undefined;
 
   constructor(server: MemoryServer, options: FleetAgentOptions) {
-    const { node, kernel } = options;
+    const { node, kernel, nowMs } = options;
+    const clock = nowMs === undefined ? {} : { nowMs };
     this.node = node;
     this.store = openFleetStore(server.client(), { cluster: 'c', node, release: 'test' });
     this.#publishing = new Publishing({
@@ -49,7 +52,11 @@ export class FleetAgent {
       paths: { runtimeDir: this.#folder, stateDir: this.#folder },
     });
     this.#loop = new NodeLoop({
-      planner: new Planner(kernel, node, { probedPlanes: () => this.store.probedPlanes }),
+      ...clock,
+      planner: new Planner(kernel, node, {
+        ...clock,
+        probedPlanes: () => this.store.probedPlanes,
+      }),
       runtime,
       cluster: () => {
         this.#publishing.planning({ isOfStore: true });
@@ -65,6 +72,11 @@ export class FleetAgent {
     });
     this.store.onChange((change) => this.#loop.storeChanged(change));
     this.#loop.start();
+  }
+
+  /** As its resync does. */
+  async pass(): Promise<void> {
+    await this.#loop.reconciler.pass('test');
   }
 
   async stop(): Promise<void> {
