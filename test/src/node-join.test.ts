@@ -20,7 +20,6 @@ import { leaveFleet } from '../../src/fleet/leave.js';
 import { listNodes } from '../../src/fleet/list.js';
 import { placeMachine } from '../../src/fleet/placement.js';
 import { readFleet } from '../../src/fleet/reading.js';
-import { selvageProgram } from '../../src/lab/program.js';
 import { readAccessFile } from '../../src/store/access-file.js';
 import { accountName, nodePermissions } from '../../src/store/accounts.js';
 import { fleetKeys } from '../../src/store/fleet/keys.js';
@@ -32,6 +31,7 @@ import { skipReason } from '../support/capabilities.js';
 import { requireLogin, startEtcd } from '../support/etcd.js';
 import { fleetOf, joinAs, joinRequest, writeConfig } from '../support/fleet.js';
 import { createNamespace } from '../support/netns.js';
+import { typedProgram } from '../support/program.js';
 
 t.setTimeout(180_000);
 
@@ -472,7 +472,7 @@ t.test('the command, on a machine of its own', { skip: skipReason('netns', 'etcd
     folder,
   ];
   const run = (...args: readonly string[]): Promise<Ran> => {
-    const command = [...selvageProgram(), ...args];
+    const command = [...typedProgram(), ...args];
     const { NO_COLOR, FORCE_COLOR, ...env } = process.env;
     return new Promise((resolve) => {
       execFile('ip', ['netns', 'exec', machine.name, ...command], { env }, (error, out, err) => {

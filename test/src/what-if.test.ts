@@ -23,8 +23,8 @@ import { clusterDocument, documentData } from '../../src/config/what-if-document
 import { explainReading } from '../../src/explain/node-reading.js';
 import type { NodeReading } from '../../src/explain/node-reading.js';
 import { predict } from '../../src/explain/what-if.js';
-import { selvageProgram } from '../../src/lab/program.js';
 import { nodeTable } from '../../encap/node-table.js';
+import { typedProgram } from '../support/program.js';
 import { fromRoot } from '../support/root.js';
 
 const hybrid = fromRoot('deploy', 'examples', 'hybrid.yaml');
@@ -401,7 +401,7 @@ interface Ran {
 }
 
 function run(...args: readonly string[]): Promise<Ran> {
-  const [program, ...before] = selvageProgram();
+  const [program, ...before] = typedProgram();
   return new Promise((resolve) => {
     execFile(program!, [...before, ...args], (error, out, err) =>
       resolve({ out, err, code: typeof error?.code === 'number' ? error.code : 0 }),
