@@ -11,7 +11,7 @@ import { defaultBlockLength, namedItems } from './limits.js';
 import type { Path } from './problem.js';
 import type { References } from './references.js';
 import type { Report } from './report.js';
-import type { OverlayEntry } from './schema.js';
+import type { OverlayEntry } from './overlay-schema.js';
 
 /** A part of a pool that blocks are taken from. */
 export interface BlockRange {

@@ -5,7 +5,7 @@ import type { Prefix } from '../../encap/prefix.js';
 import { isFault, readPrefix } from './address-text.js';
 import { items } from './draft.js';
 import type { Report } from './report.js';
-import type { OverlayEntry } from './schema.js';
+import type { OverlayEntry } from './overlay-schema.js';
 
 const none: readonly Prefix[] = Object.freeze([]);
 

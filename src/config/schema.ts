@@ -10,27 +10,21 @@ import { providers, relationSubjects } from '../../encap/cluster.js';
 import { modes, ruleResults } from '../../encap/mode.js';
 import { defaultCloud } from '../../encap/observed.js';
 import { defaultProbes } from '../../encap/probe/settings.js';
-import { defaultSettleMs } from '../../routes/changeover.js';
 import {
   acceptsKeys,
-  blockLengthRange,
   cloudRefreshRange,
-  defaultBlockLength,
   defaultClusterName,
   defaultLeaseSeconds,
   defaultStaleGraceSeconds,
-  defaultVni,
-  defaultVxlanPort,
   leaseSecondsRange,
   maxTextLength,
   mtuRange,
   portRange,
   probeRateRange,
   routeLimitRange,
-  settleSecondsRange,
   staleGraceRange,
-  vniRange,
 } from './limits.js';
+import { overlaySchema } from './overlay-schema.js';
 import { name, oneOrMany, prefix, text } from './schema-parts.js';
 
 const mtu = z
@@ -193,83 +187,6 @@ export const nodeSchema = z.strictObject({
   ...switches,
 });
 
-export const vxlanSchema = z.strictObject({
-  vni: z
-    .int()
-    .min(vniRange.min)
-    .max(vniRange.max)
-    .describe(`VXLAN network identifier; default ${defaultVni}.`)
-    .optional(),
-  port: z
-    .int()
-    .min(portRange.min)
-    .max(portRange.max)
-    .describe(`UDP port; default ${defaultVxlanPort}.`)
-    .optional(),
-});
-
-const masquerade = z
-  .union(
-    [
-      z.boolean(),
-      z.strictObject({
-        sources: oneOrMany(prefix, 'a prefix or a list of prefixes')
-          .describe('Overlay prefixes of which this holds; default: all of private addresses.')
-          .optional(),
-        exclude: oneOrMany(prefix, 'a prefix or a list of prefixes')
-          .describe("Destinations that see the workload's own address; the pools always do.")
-          .optional(),
-      }),
-    ],
-    { error: 'true, false, or a mapping with "sources" and "exclude"' },
-  )
-  .describe(
-    "Do workloads reach what is outside of the overlay under their node's address? true: all of " +
-      'them; false: none; default: those with private addresses, which nobody outside can answer.',
-  );
-
-const blockRange = z.strictObject({
-  within: prefix.describe('A pool or a part of one.'),
-  size: z
-    .int()
-    .min(blockLengthRange.min)
-    .max(blockLengthRange.max)
-    .describe(
-      `Length of a block in bits; default ${defaultBlockLength[4]} for IPv4, ${defaultBlockLength[6]} for IPv6.`,
-    )
-    .optional(),
-  zones: oneOrMany(name, 'a zone or a list of zones')
-    .describe('Only for nodes of these zones; default: those that no range of the family names.')
-    .optional(),
-});
-
-export const overlaySchema = z.strictObject({
-  pools: oneOrMany(prefix, 'a prefix or a list of prefixes')
-    .describe("What the nodes' prefixes are taken from; default: exactly the union of them.")
-    .optional(),
-  blocks: z
-    .union([blockRange, z.array(blockRange).min(1)], {
-      error: 'a mapping such as { within: 10.64.0.0/16, size: 24 }, or a list of them',
-    })
-    .describe(
-      'Where a joining node gets its prefixes from; default: every pool that was written, for all zones.',
-    )
-    .optional(),
-  vxlan: vxlanSchema.optional(),
-  masquerade: masquerade.optional(),
-  settleSeconds: z
-    .number()
-    .min(settleSecondsRange.min)
-    .max(settleSecondsRange.max)
-    .describe(
-      'At least twice the time that this file takes to reach all nodes, in seconds. After a change ' +
-        'nodes accept the new at once, send it after this time, and stop accepting the old after ' +
-        'twice of it. ' +
-        `Default ${defaultSettleMs / 1000}.`,
-    )
-    .optional(),
-});
-
 const probePolicy = z.enum(['off', 'observe', 'drive']);
 
 export const probesSchema = z
@@ -393,7 +310,6 @@ export type LinkEntry = z.infer<typeof linkSchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
 export type NodeEntry = z.infer<typeof nodeSchema>;
 export type SelectorEntry = z.infer<typeof selectorSchema>;
-export type OverlayEntry = z.infer<typeof overlaySchema>;
 export type CloudEntry = z.infer<typeof cloudSchema>;
 export type FleetEntry = z.infer<typeof fleetSchema>;
 export type ProbesEntry = z.infer<typeof probesSchema>;

@@ -11,13 +11,8 @@ import { describeChange } from '../../encap/counterfactual/words.js';
 import { decide } from '../../encap/decide.js';
 import { describeSource } from '../../encap/describe.js';
 import { parseClusterFile } from '../../src/config/index.js';
-import {
-  linkSchema,
-  nodeSchema,
-  overlaySchema,
-  ruleSchema,
-  zoneSchema,
-} from '../../src/config/schema.js';
+import { overlaySchema } from '../../src/config/overlay-schema.js';
+import { linkSchema, nodeSchema, ruleSchema, zoneSchema } from '../../src/config/schema.js';
 import { applyWhatIf, formatWhatIfProblems } from '../../src/config/what-if.js';
 import { clusterDocument, documentData } from '../../src/config/what-if-document.js';
 import { explainReading } from '../../src/explain/node-reading.js';
