@@ -7,6 +7,7 @@ import { tryParsePrefix } from '../../encap/prefix.js';
 import { formatProblem } from '../config/problem.js';
 import { parseClusterFile } from '../config/parse.js';
 import type { ReadFile } from '../config/parse.js';
+import { clusterNamed } from '../store/fleet/cluster-name.js';
 import type { FleetKeys } from '../store/fleet/keys.js';
 import { readAliveValue, readConfigValue, readRecordValue } from '../store/fleet/values.js';
 import type { Entry, KeyValue } from '../store/kv.js';
@@ -85,7 +86,7 @@ function readConfiguration(
   let problem: string | undefined;
   for (const entry of [...entries].reverse()) {
     const version = Number(entry.key.slice(keys.configs.length));
-    const read = readVersion(entry, version);
+    const read = readVersion(entry, { version, cluster: keys.cluster });
     if (typeof read !== 'string') return { ...read, version };
     problem ??= read;
   }
@@ -94,12 +95,18 @@ function readConfiguration(
   );
 }
 
-function readVersion(entry: Entry, version: number): ReadFile | string {
+function readVersion(
+  entry: Entry,
+  { version, cluster }: { readonly version: number; readonly cluster: string },
+): ReadFile | string {
   const read = readConfigValue(entry);
   if (!read.ok) return `${entry.key}: ${read.problem}`;
   const { text } = read.value;
   const parsed = parseClusterFile({ text, file: `config ${version}`, members: 'registering' });
-  if (parsed.ok) return parsed;
+  if (parsed.ok) {
+    const named = clusterNamed(parsed.cluster, cluster);
+    return named.ok ? { ...parsed, cluster: named.cluster } : `config ${version}: ${named.problem}`;
+  }
   return parsed.problems
     .filter(({ severity }) => severity === 'error')
     .map((problem) => formatProblem(problem))

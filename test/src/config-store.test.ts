@@ -203,6 +203,17 @@ t.test('a text that agents would refuse is refused, with its place', async (t) =
   t.same(await numbers(kv), []);
 });
 
+t.test('so is one of another cluster', async (t) => {
+  const kv = new MemoryServer().client();
+  const target = { kv, keys };
+  await set(kv, `cluster: prod\n${site('auto')}`);
+  t.match(await judgeChange(target, proposal(`cluster: test\n${site('vxlan')}`)), {
+    kind: 'unusable',
+    why: 'it is of a cluster called "test", and this store is that of "prod": write "cluster: prod", or name the other one at the end of the store\'s address',
+  });
+  t.equal((await acceptable(kv, proposal(site('vxlan')))).effect?.records.settings.length, 0);
+});
+
 t.test('so is a rule that the nodes that are registered cannot follow', async (t) => {
   const kv = new MemoryServer().client();
   await set(kv, site('vxlan'));

@@ -177,6 +177,20 @@ t.test('a bad version never replaces a good one, and is named', async (t) => {
   t.equal(store.problems.length, 1);
 });
 
+t.test('a configuration of another cluster is named and not used', async (t) => {
+  const here = world(t);
+  const { operator, store } = here;
+  await write.config(operator, 1, base.replace('cluster: prod', '# without a name'));
+  await told(here);
+  t.equal(store.current?.name, 'prod', "without a name it is the store's");
+  await write.config(operator, 2, base.replace('cluster: prod', 'cluster: test'));
+  await told(here);
+  t.same([store.current?.name, store.health.config], ['prod', 1]);
+  t.match(store.problems, [
+    /\/config\/2: it is of a cluster called "test", and this store is that of "prod": write "cluster: prod"/,
+  ]);
+});
+
 t.test('a change in phases: who is sent by, and what is received besides', async (t) => {
   const here = world(t);
   const { operator, store } = here;

@@ -6,6 +6,7 @@
 import type { Problem } from '../../config/problem.js';
 import { readClusterFile } from '../../config/reader.js';
 import { type DiffReport, diffReport } from '../../verify/report.js';
+import { clusterNamed } from './cluster-name.js';
 import {
   type ConfigHistory,
   type ConfigVersion,
@@ -78,8 +79,10 @@ export async function judgeChange(
   if (unusable !== undefined) return { kind: 'unusable', why: unusable };
   const parsed = await parse(text, file);
   if (!parsed.ok) return { kind: 'invalid', problems: parsed.problems };
+  const named = clusterNamed(parsed.cluster, keys.cluster);
+  if (!named.ok) return { kind: 'unusable', why: named.problem };
   const claims = await readClaims(kv, keys);
-  const next: Side = [withRegistered(parsed.cluster, claims), file];
+  const next: Side = [withRegistered(named.cluster, claims), file];
   const old = await sideOf(current, claims);
   const errors = newErrors(old, next);
   if (errors.length > 0) return { kind: 'invalid', problems: errors };
@@ -141,7 +144,8 @@ async function sideOf(
   if (version?.value === undefined) return undefined;
   const file = `version ${version.number}`;
   const parsed = await parse(version.value.text, file);
-  return parsed.ok ? [withRegistered(parsed.cluster, claims), file] : undefined;
+  const named = parsed.ok ? clusterNamed(parsed.cluster, claims.keys.cluster) : parsed;
+  return named.ok ? [withRegistered(named.cluster, claims), file] : undefined;
 }
 
 /** Names in a line; `selvage node list` has all of them. */

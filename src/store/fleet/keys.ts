@@ -16,6 +16,7 @@ import type { Prefix } from '../../../encap/prefix.js';
 export const root = '/selvage/';
 
 export interface FleetKeys {
+  readonly cluster: string;
   /** Of all below. */
   readonly all: string;
   readonly configs: string;
@@ -44,6 +45,7 @@ export function fleetKeys(cluster: string): FleetKeys {
     folder('block'),
   ];
   return {
+    cluster,
     all,
     configs,
     config: (version) => configs + String(version).padStart(versionDigits, '0'),

@@ -102,6 +102,7 @@ class OpenFleetStore implements FleetStore {
     this.#brokenAt = clock.now();
     this.#states = new WatchStates({ count: folders.length, now });
     this.#versions = new Versions({
+      cluster,
       fileOf: (version) => `${this.name}/config/${version.replace(/^0+(?=\d)/, '')}`,
       signal: this.#closing.signal,
     });

@@ -9,6 +9,7 @@ import { formatProblem } from '../../config/problem.js';
 import type { FleetSettings } from '../../config/read-fleet.js';
 import { readClusterFile } from '../../config/reader.js';
 import type { Entry } from '../kv.js';
+import { clusterNamed } from './cluster-name.js';
 import { bounded } from './problem-lines.js';
 import type { ConfigValue } from './records.js';
 import { readConfigValue } from './values.js';
@@ -43,6 +44,8 @@ type Parsed =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 export interface VersionsOptions {
+  /** That they are of. */
+  readonly cluster: string;
   /** Name of a version, for messages and for the places that explanations point at. */
   fileOf(version: string): string;
   /** Ends a reading that is under way. */
@@ -150,7 +153,10 @@ export class Versions {
         ],
       };
     }
-    const { cluster, fleet } = result;
+    const named = clusterNamed(result.cluster, this.#options.cluster);
+    if (!named.ok) return { ok: false, problems: [`${file}: ${named.problem}`] };
+    const { cluster } = named;
+    const { fleet } = result;
     return { ok: true, cluster, fleet, warnings: result.warnings.map((it) => formatProblem(it)) };
   }
 }

@@ -9,8 +9,9 @@ export function listCommand() {
     .summary('the nodes of the fleet and how they are')
     .description(
       'All nodes of the fleet: zone, address, blocks, since when, and how they are. stale: no agent ' +
-        'of it is heard of; its paths stay for the grace of the configuration. refused: agents do ' +
-        'not use its record, and why. listed: in the configuration, without an agent that is heard of.',
+        'of it is heard of; its paths stay for the grace of the configuration. The store keeps no time ' +
+        'of that: "selvage route-explain" on a peer says since when. refused: agents do not use its ' +
+        'record, and why. listed: in the configuration, without an agent that is heard of.',
     )
     .addOption(new Option('--zone <zone>', 'only this zone'))
     .addOption(new Option('--state <state>', 'only these').choices(nodeStates))
