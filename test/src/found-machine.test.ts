@@ -86,7 +86,11 @@ t.test('a later look changes what an earlier one wrote, and nothing else', (t) =
 
 t.test("an operator's word wins and stays", (t) => {
   for (const accepts of [{ ipip: 'kernel' }, { 'ipip/4/4': 'none' }, { 'ipip/4/4': 'kernel' }])
-    t.equal(after({ node: { ...bare, accepts } }, found(['ipip'])), undefined, String(accepts));
+    t.equal(
+      after({ node: { ...bare, accepts } }, found(['ipip'])),
+      undefined,
+      JSON.stringify(accepts),
+    );
   t.same(
     after(
       { node: { ...bare, accepts: { vxlan: 'none' }, mtu: 1300 } },
