@@ -1,4 +1,5 @@
 /** A real agent process with a large fleet's file, in a namespace whose kernel outlives it. */
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import type { Namespace } from '../support/netns.js';
 import { createNamespace, vethPair } from '../support/netns.js';
 import { root } from '../support/root.js';
 import { self, selfAddress, vxlanFleet } from './fleet.js';
+
+const program = [process.execPath, join(root, 'dist', 'src', 'cli', 'main.js')];
 
 export interface AgentStage {
   readonly node: Namespace;
@@ -37,30 +40,47 @@ export function agentStage(peers: number): AgentStage {
   const scratch = mkdtempSync(join(tmpdir(), 'selvage-bench-'));
   const config = join(scratch, 'cluster.yaml');
   writeFileSync(config, fleetFile(peers + 1));
-  const socket = join(scratch, 'agent.sock');
-  const program = [process.execPath, join(root, 'dist', 'src', 'cli', 'main.js')];
-  const start = async (): Promise<RunningAgent> => {
-    const [command, ...args] = [
-      ...[...program, 'agent', '--config', config, '--node', self],
-      ...['--runtime-dir', scratch, '--state-dir', scratch, '--log-level', 'silent'],
-    ];
-    const stdio: ('ignore' | 'inherit')[] = ['ignore', 'ignore', 'inherit'];
-    const child = node.spawn(command!, args, { stdio });
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    await untilReady(socket, child.pid!);
-    const path = '/v1/status';
-    const { pid } = (await agentRequest({ socket, method: 'GET', path })) as { pid: number };
-    const stop = async (): Promise<void> => {
-      process.kill(pid, 'SIGTERM');
-      await ended;
-    };
-    return { pid, stop };
-  };
+  const socket = socketIn(scratch);
+  const source = ['--config', config, '--metrics-listen', 'off'];
+  const start = (): Promise<RunningAgent> =>
+    startAgent(source, { folder: scratch, spawn: (...args) => node.spawn(...args) });
   const remove = (): void => {
     for (const cleanup of cleanups.reverse()) cleanup();
     rmSync(scratch, { recursive: true, force: true });
   };
   return { node, socket, program, start, remove };
+}
+
+export interface AgentPlace {
+  /** Of its socket and its state. */
+  readonly folder: string;
+  readonly spawn: (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+}
+
+/** `source`: where the cluster is, as on the command line; resolves when everything is in the kernel. */
+export async function startAgent(
+  source: readonly string[],
+  { folder, spawn }: AgentPlace,
+): Promise<RunningAgent> {
+  const [command, ...args] = [
+    ...[...program, 'agent', ...source, '--node', self],
+    ...['--runtime-dir', folder, '--state-dir', folder, '--log-level', 'silent'],
+  ];
+  const child = spawn(command!, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const socket = socketIn(folder);
+  await untilReady(socket, child.pid!);
+  const path = '/v1/status';
+  const { pid } = (await agentRequest({ socket, method: 'GET', path })) as { pid: number };
+  const stop = async (): Promise<void> => {
+    process.kill(pid, 'SIGTERM');
+    await ended;
+  };
+  return { pid, stop };
+}
+
+function socketIn(folder: string): string {
+  return join(folder, 'agent.sock');
 }
 
 /** The fleet as a file, as an operator would have it. */

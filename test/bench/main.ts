@@ -8,11 +8,13 @@ import { benchEvent } from './event.js';
 import { benchExplain } from './explain.js';
 import { benchKernel } from './kernel.js';
 import { benchMemory } from './memory.js';
+import { benchRegistered } from './registered.js';
 import { heading, save } from './report.js';
 import { benchVerify } from './verify.js';
 
 heading(`Selvage benchmarks, Node ${process.version}`);
 await benchMemory();
+await benchRegistered();
 await benchExplain();
 await benchEvent();
 await benchRib();
