@@ -162,6 +162,11 @@ export class Reconciler {
     this.trigger(reason);
   }
 
+  /** A pass is under way or about to begin. */
+  get isBusy(): boolean {
+    return this.#running !== undefined || this.#timer !== undefined;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#watch?.close();

@@ -30,6 +30,7 @@ import type { AgentFigures, AgentObserver } from './figures.js';
 import { Freeze } from './freeze.js';
 import { freezeRoutes, unlessFrozen } from './freeze-routes.js';
 import type { GuardedChange } from './guarded-change.js';
+import { HeapKeeper } from './heap.js';
 import { NodeLoop } from './node-loop.js';
 import type { NodeRuntime } from './node-runtime.js';
 import type { AgentPaths } from './paths.js';
@@ -80,6 +81,10 @@ export class Agent {
   readonly #publishing: Publishing;
   readonly #answers = new AnswerPreparation();
   readonly #traffic = new TrafficMeter();
+  readonly #heap = new HeapKeeper({
+    clock: systemClock,
+    isBusy: () => this.#loop.reconciler.isBusy,
+  });
   readonly #observers: AgentObserver[] = [];
   /** In force instead of the store's cluster while nobody has confirmed it. */
   #candidate: Cluster | undefined;
@@ -267,6 +272,7 @@ export class Agent {
     this.#probing.close();
     await this.#loop.stop();
     this.#answers.close();
+    this.#heap.close();
     this.#freeze.close();
     this.#options.runtime.kernel.close();
     this.#options.log.info('agent stopped; forwarding goes on');
@@ -290,6 +296,7 @@ export class Agent {
     for (const observer of this.#observers) observer.passed?.(report, repaired);
     this.#logProblems();
     this.#publishing.passed(this.#loop.plan, report);
+    this.#heap.passed();
   }
 
   #logProblems(): void {

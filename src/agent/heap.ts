@@ -1,0 +1,73 @@
+/**
+ * Gives back what passes over a whole fleet leave behind. Each reads some ten thousand objects of the
+ * kernel that nobody needs afterwards, and the engine lets them lie for as long as it has room: an
+ * agent with nothing to do would hold on to them for good. So it is asked to collect, in a quiet
+ * moment, and only where that is worth the moment (a tenth or two of a second with ten thousand peers) in which
+ * nothing else runs.
+ */
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Clock } from '../../routes/reconciler.js';
+
+export interface HeapKeeperOptions {
+  readonly clock: Clock;
+  /** Something is under way that a pause would hold up; `passed` follows it. */
+  readonly isBusy: () => boolean;
+  /** Bytes in use, garbage included. */
+  readonly usedBytes?: () => number;
+  readonly collect?: () => void;
+}
+
+const quietMs = 1_000;
+const worthBytes = 32 << 20;
+
+export class HeapKeeper {
+  readonly #clock: Clock;
+  readonly #isBusy: () => boolean;
+  readonly #usedBytes: () => number;
+  readonly #collect: () => void;
+  #timer: { cancel(): void } | undefined;
+  /** After the last collection. */
+  #leftBytes = 0;
+
+  constructor(options: HeapKeeperOptions) {
+    this.#clock = options.clock;
+    this.#isBusy = options.isBusy;
+    this.#usedBytes = options.usedBytes ?? (() => getHeapStatistics().used_heap_size);
+    this.#collect = options.collect ?? collectGarbage;
+  }
+
+  /** Passes that follow each other closely are one to it. */
+  passed(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.setTimer(() => this.#look(), quietMs);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#isBusy()) return;
+    const grownBytes = this.#usedBytes() - this.#leftBytes;
+    if (grownBytes < worthBytes) return;
+    this.#collect();
+    this.#leftBytes = this.#usedBytes();
+  }
+}
+
+/**
+ * The function is there for programs that are started with a flag, which may be set later as well.
+ * Without compaction hardly a page would be free of what stays.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  setFlagsFromString('--compact-on-every-full-gc');
+  try {
+    (runInNewContext('gc') as () => void)();
+  } finally {
+    setFlagsFromString('--no-compact-on-every-full-gc');
+    setFlagsFromString('--no-expose-gc');
+  }
+}
