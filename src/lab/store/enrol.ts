@@ -170,7 +170,7 @@ async function etcdctl(
       env: { ETCDCTL_API: '3', ...(login === undefined ? {} : { ETCDCTL_USER: login }) },
     });
     // Done by the attempt before, whose answer was lost.
-    if (result.status === 0 || (attempt > 1 && /already exists/.test(result.stderr)))
+    if (result.status === 0 || (attempt > 1 && result.stderr.includes('already exists')))
       return result.stdout;
     if (attempt === attemptsMax || !passing.test(result.stderr))
       throw new LabError(`"etcdctl ${args.join(' ')}" failed: ${result.stderr.trim()}`);
