@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { maxFileBytes } from '../../config/limits.js';
 import type { Entry } from '../kv.js';
+import { plainText } from './plain-text.js';
 import { formatVersion } from './records.js';
 import type { AliveValue, BlockValue, ConfigValue, RecordValue, StatusValue } from './records.js';
 
@@ -49,7 +50,11 @@ const statusSchema = z.looseObject({
   at: z.string(),
 });
 
-export const readConfigValue = reader<ConfigValue>(configSchema, 2 * maxFileBytes);
+export const readConfigValue = reader<ConfigValue>(configSchema, {
+  maxLength: 2 * maxFileBytes,
+  // A cluster file has lines, and its own reader of characters.
+  plain: (value) => value,
+});
 export const readRecordValue = reader<RecordValue>(recordSchema);
 export const readAliveValue = reader<AliveValue>(aliveSchema);
 export const readBlockValue = reader<BlockValue>(blockSchema);
@@ -57,7 +62,7 @@ export const readStatusValue = reader<StatusValue>(statusSchema);
 
 function reader<T>(
   schema: z.ZodType,
-  maxLength = maxValueLength,
+  { maxLength = maxValueLength, plain = plainText } = {},
 ): (entry: Pick<Entry, 'value'>) => Reading<T> {
   return ({ value: text }) => {
     if (text.length > maxLength)
@@ -66,7 +71,7 @@ function reader<T>(
     if (text.includes('\uFFFD')) return failed('it is not UTF-8');
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = plain(JSON.parse(text), text);
     } catch {
       return failed('it is not JSON');
     }
