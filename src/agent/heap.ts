@@ -51,7 +51,8 @@ export class HeapKeeper {
     this.#timer = undefined;
     if (this.#isBusy()) return;
     const grownBytes = this.#usedBytes() - this.#leftBytes;
-    if (grownBytes < worthBytes) return;
+    // After the start only where as much again has come: a pass once a minute is to cost no pause.
+    if (grownBytes < Math.max(worthBytes, this.#leftBytes)) return;
     this.#collect();
     this.#leftBytes = this.#usedBytes();
   }

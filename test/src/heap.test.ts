@@ -33,7 +33,11 @@ t.test('once a quiet second after the last pass, and never in the middle of one'
   keeper.passed();
   await clock.advance(5_000);
   t.equal(collections, 1, 'a little is not worth a pause');
-  used = 100 * megabyte;
+  used = 110 * megabyte;
+  keeper.passed();
+  await clock.advance(5_000);
+  t.equal(collections, 1, 'nor is less than what stays, each time');
+  used = 130 * megabyte;
   keeper.passed();
   await clock.advance(5_000);
   t.equal(collections, 2);
