@@ -12,12 +12,15 @@ import { stepOf } from '../../encap/trail.js';
 import type { Change } from '../../routes/diff.js';
 import { nativeDestinations } from '../../routes/egress.js';
 import { exchange } from '../../routes/exchange.js';
+import type { DesiredState } from '../../routes/desired.js';
 import type { Overlap } from '../../routes/overlap.js';
 import type { DesiredObject, PeerContext } from '../../routes/peer-objects.js';
 import { pathObjects } from '../../routes/peer-objects.js';
+import type { PeersQuestion } from '../../routes/peers.js';
 import { addressesOf, guardPeer, guardSpec } from '../../routes/peers.js';
 import { possibleModes } from '../../routes/receive.js';
 import type { Rib } from '../../routes/rib.js';
+import { carrySpoken } from '../../routes/spoken-terms.js';
 import type { GuardSpec } from '../../tunnel/guard/guard.js';
 import type { GuardShare } from '../../tunnel/guard/tally.js';
 import { objectKey } from '../../tunnel/kernel.js';
@@ -101,10 +104,19 @@ export function stepTo(
     peers.set(key, peer);
   }
   const from = plan.guard;
-  const to = laterSpec(from, () => guardSpec({ snapshot: after, rib, overlap }, plan.desired));
+  const to = laterSpec(from, { question: { snapshot: after, rib, overlap }, of: plan.desired });
+  const next = { ...withoutGuard(plan), configured: cluster, snapshot: after, guard: to };
+  const [gone, come] = [bare(left.objects), bare(joined.objects)];
+  carrySpoken(
+    { from: plan, to: next },
+    {
+      gone: { objects: gone.values(), peers: left.guard.peers },
+      come: { objects: come.values(), peers: joined.guard.peers },
+    },
+  );
   return {
-    plan: { ...withoutGuard(plan), configured: cluster, snapshot: after, guard: to },
-    changes: exchange(bare(left.objects), bare(joined.objects)),
+    plan: next,
+    changes: exchange(gone, come),
     guard: { from, to, gone: left.guard, come: joined.guard },
   };
 }
@@ -224,10 +236,16 @@ function withoutGuard(plan: NodePlan): Omit<NodePlan, 'guard'> {
   return rest;
 }
 
-/** A spec whose large parts are put together only when somebody asks for them. */
-function laterSpec(from: GuardSpec, whole: () => GuardSpec): GuardSpec {
+/**
+ * A spec whose large parts are put together only when somebody asks for them. What it holds on to
+ * must not be the plan before, which holds on to the one before that.
+ */
+function laterSpec(
+  from: GuardSpec,
+  whole: { readonly question: PeersQuestion; readonly of: DesiredState },
+): GuardSpec {
   let made: GuardSpec | undefined;
-  const get = (): GuardSpec => (made ??= whole());
+  const get = (): GuardSpec => (made ??= guardSpec(whole.question, whole.of));
   return {
     vxlan: from.vxlan,
     localAddresses: from.localAddresses,

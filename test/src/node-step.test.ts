@@ -3,6 +3,8 @@
  * happens in between, and cost what these nodes cost.
  */
 import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Cluster, ClusterNode } from '../../encap/cluster.js';
@@ -10,8 +12,11 @@ import { withNode, withoutNode } from '../../encap/node-table.js';
 import { parsePrefix, tryParseInterfaceAddress } from '../../encap/prefix.js';
 import type { InterfaceAddress } from '../../encap/prefix.js';
 import { mainTable, pathMetric } from '../../routes/ownership.js';
+import { SpokenTally } from '../../routes/spoken-tally.js';
+import { spokenTerms } from '../../routes/spoken-terms.js';
 import type { RouteObject } from '../../tunnel/kernel.js';
 import { arbitraryCluster, sketchCluster, sketchNode } from '../support/cluster-builder.js';
+import { eventually } from '../support/agents.js';
 import { NodeWorld, kernelOf } from '../support/node-world.js';
 
 const seed = 20261122;
@@ -110,6 +115,7 @@ t.test('any sequence of nodes and troubles ends as a whole pass from nothing', a
           const next = { ...world.cluster, nodes, revision: world.cluster.revision + 1 };
           const before = world.dumps;
           await world.nodesChanged(next, [...new Set(event.map((change) => `n${change.id}`))]);
+          assert.deepEqual(spokenTerms(world.plan), new SpokenTally(world.plan).terms);
           if (world.dumps === before) steps++;
           else whole++;
           continue;
@@ -203,7 +209,13 @@ t.test('an event costs as much among 100 nodes as among 3,000', async (t) => {
       const [dumps, ops, moved] = [world.dumps, world.kernel.log.length, world.guard.moved];
       const decisions = new Set(world.plan.rib.decisions.values());
       const objects = new Set(world.plan.objects.values());
+      spokenTerms(world.plan);
+      let looks = 0;
+      const all = next.values.bind(next);
+      Object.assign(next, { values: () => (looks++, all()) });
       await world.nodesChanged({ ...world.cluster, nodes: next }, [name]);
+      spokenTerms(world.plan);
+      t.equal(looks, 0, 'nobody looks at all nodes, not even to tell the others');
       cost.push({
         reasons: world.passes.at(-1)!.reasons,
         dumps: world.dumps - dumps,
@@ -292,6 +304,29 @@ t.test("somebody else's route is not taken over, and not by a step", async (t) =
   t.match(world.kernel.print(), /blackhole 10\.64\.40\.0\/25/);
   t.equal(world.passes.at(-1)!.foreign.length, 1, 'and it is told');
   t.match(world.kernel.print(), /10\.96\.40\.0\/25 via/, 'the other prefix is reached');
+  await world.close();
+});
+
+t.test('a step lets go of the plan before it', async (t) => {
+  const world = new NodeWorld(fleet(20), { self });
+  await world.quiet();
+  const left: WeakRef<object>[] = [];
+  for (let i = 100; i < 110; i++) {
+    const node = sketchNode(member(i));
+    const nodes = withNode(world.cluster.nodes, node);
+    await world.nodesChanged({ ...world.cluster, nodes }, [node.name]);
+    left.push(new WeakRef(world.plan));
+  }
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await eventually(
+    () => {
+      collect();
+      return left.filter((plan) => plan.deref() !== undefined).length <= 2;
+    },
+    () => `${left.filter((plan) => plan.deref() !== undefined).length} of 10 plans are held`,
+  );
+  t.pass('however many came before');
   await world.close();
 });
 
