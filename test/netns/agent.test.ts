@@ -169,8 +169,11 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
   await t.test('edited guard rules are put back', async (t) => {
     const rules = (): string => a.run('nft', ['-s', 'list', 'table', 'inet', 'selvage_guard']);
     const wanted = rules();
+    // It may be repaired before a second command has looked.
+    agentA.process.kill('SIGSTOP');
     a.run('nft', ['flush', 'table', 'inet', 'selvage_guard']);
     t.not(rules(), wanted);
+    agentA.process.kill('SIGCONT');
     const ms = await eventually(
       () => rules() === wanted,
       () => `the guard is not repaired:\n${rules()}`,
