@@ -29,7 +29,10 @@ export async function benchRegistered(): Promise<void> {
       ['--enable-source-maps', inside, String(registeredPeers)],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     );
-    child.on('message', (seen) => figure(seen as Seen));
+    child.on('message', (message) => {
+      const seen = message as Seen;
+      figure({ ...seen, name: `etcd: ${seen.name}` });
+    });
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`the measurement in ${node.name} ended with ${code}`);
   } finally {

@@ -6,16 +6,12 @@ const patienceMs = 30_000;
 export class RouteListener {
   readonly #watch: { close(): void };
   readonly #awaited = new Map<string, (atMs: number) => void>();
-  #count = 0;
-  #lastMs = performance.now();
+  #lastSetMs = 0;
 
   constructor(kernel: Kernel) {
     this.#watch = kernel.watch(() => undefined, {
       expected: (read) => {
-        this.#lastMs = performance.now();
-        this.#count++;
-        // Reading ten thousand of them would take the time of whoever is measured.
-        if (this.#awaited.size > 0) this.#note(read());
+        this.#note(read());
         return true;
       },
     });
@@ -37,21 +33,9 @@ export class RouteListener {
     });
   }
 
-  /** From now on at least so many changes. */
-  async untilRoutes(count: number): Promise<void> {
-    const from = this.#count;
-    const deadline = performance.now() + patienceMs;
-    while (this.#count - from < count) {
-      if (performance.now() > deadline)
-        throw new Error(`${this.#count - from} of ${count} changes within ${patienceMs} ms`);
-      await pause(20);
-    }
-  }
-
-  /** When the last one came, once there was none for so long. */
-  async untilQuiet(quietMs: number): Promise<number> {
-    while (performance.now() - this.#lastMs < quietMs) await pause(20);
-    return this.#lastMs;
+  /** When the last word of a route that is there came. */
+  get lastSetMs(): number {
+    return this.#lastSetMs;
   }
 
   close(): void {
@@ -60,10 +44,8 @@ export class RouteListener {
 
   #note(change: KernelChange | undefined): void {
     if (change?.object.type !== 'route') return;
-    this.#awaited.get(`${change.verb} ${change.object.prefix.text}`)?.(this.#lastMs);
+    const nowMs = performance.now();
+    if (change.verb === 'set') this.#lastSetMs = nowMs;
+    this.#awaited.get(`${change.verb} ${change.object.prefix.text}`)?.(nowMs);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
