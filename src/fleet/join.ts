@@ -24,6 +24,8 @@ import type { Fleet, Registered } from './reading.js';
 import { readFleet, readRegistered, reservedPrefixes } from './reading.js';
 import type { RecordContent } from './record.js';
 import { checkRecord, recordText } from './record.js';
+import type { Block } from './values.js';
+import { withAddresses } from './values.js';
 
 export interface JoinRequest {
   readonly keys: FleetKeys;
@@ -102,7 +104,7 @@ async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'ov
     zone: named,
     toldZone: machine.toldZone,
   });
-  refuseDoubled(fleet, { name, underlay });
+  refuseDoubled(fleet, { name, addresses: underlay.map(({ address }) => address.text) });
   requireRanges(fleet, zone);
   const content = {
     name,
@@ -112,6 +114,8 @@ async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'ov
     labels: request.labels,
   };
   const before = fleet.records.get(name);
+  const publicAddresses = publicAddressesIn(recordText({ ...content, overlay: [] }, before));
+  refuseDoubled(fleet, { name, addresses: publicAddresses });
   // Before anything is written: with the blocks it will be of the same shape.
   checkRecord(
     recordText({ ...content, overlay: [exampleBlock(fleet, zone)] }, before),
@@ -131,6 +135,10 @@ async function tryJoin(kv: KeyValue, request: JoinRequest): Promise<Joined | 'ov
     ),
   });
   const overlay = allocation.blocks.map(({ prefix }) => prefix);
+  await giveAddresses(kv, {
+    blocks: allocation.blocks,
+    addresses: [...underlay.map(({ address }) => address.text), ...publicAddresses],
+  });
   const written = await register(kv, {
     ...{ ...request, before, content: { ...content, overlay } },
     ground: groundOf(fleet.cluster),
@@ -163,26 +171,33 @@ function refuseAlive(fleet: Fleet, { name, agentIsHere, replace }: JoinRequest):
 
 function refuseDoubled(
   fleet: Fleet,
-  own: { readonly name: string; readonly underlay: readonly InterfaceAddress[] },
+  own: { readonly name: string; readonly addresses: readonly string[] },
 ): void {
-  for (const { address } of own.underlay) {
+  for (const address of own.addresses) {
     const other = ownerOf(fleet, { name: own.name, address });
     if (other === undefined) continue;
     throw new FleetError(
-      `${address.text} is the address of node ${other} already; name another with --address, or have that node leave ("selvage node leave --name ${other}")`,
+      `${address} is the address of node ${other} already; name another with --address, or have that node leave ("selvage node leave --name ${other}")`,
     );
   }
 }
 
 function ownerOf(
   { cluster, records }: Fleet,
-  { name, address }: { readonly name: string; readonly address: Address },
+  { name, address }: { readonly name: string; readonly address: string },
 ): string | undefined {
   for (const node of cluster.nodes.values())
-    if (node.underlay.some((one) => one.address.text === address.text)) return node.name;
+    if (node.underlay.some((one) => one.address.text === address)) return node.name;
   for (const record of records.values())
-    if (record.name !== name && record.addresses.includes(address.text)) return record.name;
+    if (record.name !== name && record.addresses.includes(address)) return record.name;
   return undefined;
+}
+
+/** As the record will say, those included that it had before. */
+function publicAddressesIn(record: string): readonly string[] {
+  const { node } = JSON.parse(record) as { readonly node: Readonly<Record<string, unknown>> };
+  const written = node['publicAddress'];
+  return [written].flat().flatMap((text) => (typeof text === 'string' ? [text] : []));
 }
 
 function requireRanges({ ranges, cluster, version }: Fleet, zone: string): void {
@@ -213,6 +228,30 @@ interface Registering extends JoinRequest {
   readonly ground: Ground;
   readonly before: Registered | undefined;
   readonly content: RecordContent;
+}
+
+/**
+ * The addresses are the node's from now on, whatever records say. They stand in its oldest block;
+ * a block that is not as it was read is looked at again.
+ */
+async function giveAddresses(
+  kv: KeyValue,
+  gift: { readonly blocks: readonly Block[]; readonly addresses: readonly string[] },
+): Promise<void> {
+  const [first, ...others] = gift.blocks;
+  const texts = [...new Set(gift.addresses)];
+  for (const [block, addresses] of [
+    ...(first === undefined ? [] : [[first, texts] as const]),
+    ...others.map((block) => [block, []] as const),
+  ])
+    for (;;) {
+      const entry = await kv.get(block.key);
+      if (entry === undefined) break;
+      const value = withAddresses(entry.value, addresses);
+      if (addresses.length === 0 && !entry.value.includes('"addresses"')) break;
+      const written = await kv.put(block.key, value, { ifRevision: entry.modRevision });
+      if (written.kind === 'written') break;
+    }
 }
 
 /** False: the record is not what it was. */

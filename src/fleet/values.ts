@@ -31,3 +31,8 @@ export function blockText(node: string, at: Date): string {
   const value: BlockValue = { version: formatVersion, node, at: at.toISOString() };
   return JSON.stringify(value);
 }
+
+/** The block's value with these addresses in place of those that it had; fields of others stay. */
+export function withAddresses(value: string, addresses: readonly string[]): string {
+  return JSON.stringify({ ...(JSON.parse(value) as object), addresses });
+}

@@ -217,6 +217,64 @@ t.test('a change in phases: who is sent by, and what is received besides', async
   t.match(store.problems, [/config\/2: it is to replace version 7, which is not there/]);
 });
 
+t.test("an address that came with a join is nobody else's, however old his record", async (t) => {
+  const here = world(t);
+  const { operator, store } = here;
+  const given = (prefix: string, node: string, addresses: readonly string[]) =>
+    operator.put(
+      `${keys.blocks}${prefix.replace('/', '_')}`,
+      JSON.stringify({ version: 1, node, at, addresses }),
+    );
+  await write.config(operator, 1, base);
+  // Before joins gave addresses.
+  await join(operator, 'oldest', ['10.1.0.7', '10.64.7.0/24']);
+  await given('10.64.1.0/24', 'n1', ['10.1.0.1']);
+  await write.record(operator, 'n1', { address: '10.1.0.1', overlay: '10.64.1.0/24' });
+  await given('10.64.2.0/24', 'n2', ['10.1.0.2', '198.51.100.2']);
+  const second = { address: '10.1.0.2', publicAddress: '198.51.100.2', overlay: '10.64.2.0/24' };
+  await write.record(operator, 'n2', second);
+  for (const name of ['n1', 'n2']) await write.alive(operator, name);
+  await told(here);
+  const all = ['n1 10.64.1.0/24', 'n2 10.64.2.0/24', 'oldest 10.64.7.0/24'];
+  t.equal(names(store.current), all.join(', '));
+  t.same(store.problems, []);
+
+  const thefts: readonly [string, Json, RegExp][] = [
+    ['oldest', { address: '10.1.0.2', overlay: '10.64.7.0/24' }, /10\.1\.0\.2, which n2 was given/],
+    ['n1', { address: '10.1.0.2', overlay: '10.64.1.0/24' }, /10\.1\.0\.2, which n2 was given/],
+    [
+      'n1',
+      { address: '10.1.0.1', publicAddress: '198.51.100.2', overlay: '10.64.1.0/24' },
+      /198\.51\.100\.2, which n2 was given/,
+    ],
+    [
+      'n1',
+      { address: '10.1.0.1', publicAddress: '10.1.255.254', overlay: '10.64.1.0/24' },
+      /10\.1\.255\.254, which it was not given when it joined: refused; .*selvage node join/,
+    ],
+  ];
+  for (const [thief, node, line] of thefts) {
+    const before = (await operator.get(keys.record(thief)))!.value;
+    await write.record(operator, thief, node);
+    await told(here);
+    t.match(store.problems, [new RegExp(`^node ${thief} claims ${line.source}`)]);
+    const others = all.filter((one) => !one.startsWith(thief));
+    t.equal(names(store.current), others.join(', '), 'the thief alone does not count');
+    await operator.put(keys.record(thief), before);
+    await told(here);
+    t.equal(names(store.current), all.join(', '));
+  }
+
+  // Moved, and joined again: the gift goes with it, at once and the other way round.
+  await write.record(operator, 'n2', { ...second, address: '10.1.0.3' });
+  await told(here);
+  t.match(store.problems, [/^node n2 claims 10\.1\.0\.3, which it was not given/]);
+  await given('10.64.2.0/24', 'n2', ['10.1.0.3', '198.51.100.2']);
+  await told(here);
+  t.equal(names(store.current), all.join(', '));
+  t.same(store.problems, []);
+});
+
 t.test('what a record claims that is not its own is refused and named', async (t) => {
   const here = world(t);
   const { operator, store } = here;
@@ -578,7 +636,9 @@ const arbitraryWrite: fc.Arbitrary<Write> = (() => {
       { weight: 9, arbitrary: node.map((node) => json({ version: 1, node })) },
       { weight: 1, arbitrary: fc.constantFrom('?', '{"version":9}') },
     ),
-    block: name.map((node) => json({ version: 1, node, at })),
+    block: fc
+      .tuple(name, fc.option(fc.array(address, { maxLength: 2 }), { nil: undefined }))
+      .map(([node, addresses]) => json({ version: 1, node, at, addresses })),
     alive: fc.constantFrom('1', '2').map((instance) => json({ version: 1, instance, since: at })),
   };
   const gone = fc.constant(undefined);

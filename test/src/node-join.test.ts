@@ -291,7 +291,7 @@ t.test('the check names what is wrong, and nothing else', async (t) => {
     ['a alive', 'b refused', 'c stale'],
   );
   t.same(counts, { alive: 1, stale: 1, refused: 1, listed: 0 });
-  t.match(nodes[1]?.problems.join(), /node b claims 10\.1\.0\.1, which belongs to a/);
+  t.match(nodes[1]?.problems.join(), /node b claims 10\.1\.0\.1, which a was given when it joined/);
 });
 
 t.test('the files of a node: for root alone, and only its own go', async (t) => {

@@ -20,6 +20,8 @@ export interface BlockClaim {
   readonly createRevision: number;
   readonly prefix: Prefix;
   readonly node: string;
+  /** Given to the node together with the block. */
+  readonly addresses: readonly string[];
 }
 
 interface Held {
@@ -32,6 +34,8 @@ export class BlockClaims {
   readonly #held = new Map<string, Held>();
   readonly #index = new OverlapIndex<Held>();
   readonly #byNode = new Map<string, Set<Held>>();
+  /** By address, the blocks that it was given with. */
+  readonly #withAddress = new Map<string, Set<Held>>();
   readonly #dirty = new Set<string>();
   /** By id, what is wrong with it. */
   readonly problems = new ProblemLines();
@@ -60,6 +64,11 @@ export class BlockClaims {
     const own = this.#byNode.get(claim.node);
     if (own === undefined) this.#byNode.set(claim.node, new Set([held]));
     else own.add(held);
+    for (const address of claim.addresses) {
+      const others = this.#withAddress.get(address);
+      if (others === undefined) this.#withAddress.set(address, new Set([held]));
+      else others.add(held);
+    }
     this.#touch(claim);
   }
 
@@ -76,6 +85,11 @@ export class BlockClaims {
     const own = this.#byNode.get(held.claim.node);
     own?.delete(held);
     if (own?.size === 0) this.#byNode.delete(held.claim.node);
+    for (const address of held.claim.addresses) {
+      const others = this.#withAddress.get(address);
+      others?.delete(held);
+      if (others?.size === 0) this.#withAddress.delete(address);
+    }
     this.#touch(held.claim);
   }
 
@@ -95,6 +109,21 @@ export class BlockClaims {
   isOwn(node: string, prefix: Prefix): boolean {
     for (const { counts, claim } of this.#byNode.get(node) ?? [])
       if (counts && prefixCovers(claim.prefix, prefix)) return true;
+    return false;
+  }
+
+  /** The oldest block that counts and came with that address. */
+  giftOf(address: string): BlockClaim | undefined {
+    let oldest: BlockClaim | undefined;
+    for (const { counts, claim } of this.#withAddress.get(address) ?? [])
+      if (counts && (oldest === undefined || isOlder(claim, oldest))) oldest = claim;
+    return oldest;
+  }
+
+  /** Did any address come with that node's blocks? */
+  wasGivenAddresses(node: string): boolean {
+    for (const { counts, claim } of this.#byNode.get(node) ?? [])
+      if (counts && claim.addresses.length > 0) return true;
     return false;
   }
 
@@ -148,9 +177,9 @@ function readClaim(id: string, entry: Entry): BlockClaim | string {
     return 'its key is no prefix';
   const read = readBlockValue(entry);
   if (!read.ok) return read.problem;
-  const { node } = read.value;
+  const { node, addresses = [] } = read.value;
   if (!isName(node)) return 'its node has no name of a node';
-  return { id, createRevision: entry.createRevision, prefix, node };
+  return { id, createRevision: entry.createRevision, prefix, node, addresses };
 }
 
 /** A key is somebody's text: one line, and not a long one. */

@@ -1,8 +1,8 @@
 /**
  * Which nodes there are, of all that have registered themselves. A stolen node may write anything
  * into its own record, so every claim in it is checked by every reader: its addresses against those
- * of the configuration's own nodes and of older records that count, its overlay prefixes against
- * the blocks. A record with another's address is refused whole; of overlay prefixes those alone
+ * of the configuration's own nodes, those that were given to it and to others when they joined, and
+ * (where nobody was given any) older records that count; its overlay prefixes against the blocks. A record with another's address is refused whole; of overlay prefixes those alone
  * that are not the node's, so that a block that is heard of late costs nothing but itself.
  *
  * Whatever happens to one record is a question to those that share a claim with it, and to no
@@ -190,6 +190,8 @@ export class RecordClaims {
 
   #touchOwners(claim: BlockClaim): void {
     this.#dirty.add(claim.node);
+    for (const address of claim.addresses)
+      for (const { id } of this.#claimants.get(address) ?? []) this.#dirty.add(id);
     for (const { id } of this.#overlay.overlapping(claim.prefix)) this.#dirty.add(id);
   }
 
@@ -221,6 +223,12 @@ export class RecordClaims {
       const listed = ground.listedAt.get(address);
       if (listed !== undefined)
         return `node ${id} claims ${address}, which the configuration gives to ${listed}: refused`;
+      const gift = this.#blocks.giftOf(address);
+      if (gift?.node === id) continue;
+      if (gift !== undefined)
+        return `node ${id} claims ${address}, which ${gift.node} was given when it joined: refused`;
+      if (this.#blocks.wasGivenAddresses(id))
+        return `node ${id} claims ${address}, which it was not given when it joined: refused; if it has moved, let it join again ("selvage node join")`;
       let oldest: Registered | undefined;
       for (const rival of this.#claimants.get(address) ?? [])
         if (rival.accepted !== undefined && isOlder(rival, oldest ?? registered)) oldest = rival;

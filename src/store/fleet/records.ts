@@ -72,4 +72,9 @@ export interface BlockValue {
   readonly version: number;
   readonly node: string;
   readonly at: string;
+  /**
+   * Underlay and public addresses that the node had when it joined. They stand here and not in its
+   * record alone, as a node may write that itself, and nobody but an operator a block.
+   */
+  readonly addresses?: readonly string[];
 }

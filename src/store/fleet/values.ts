@@ -37,7 +37,12 @@ const recordSchema = z.looseObject({
   probed,
 });
 const aliveSchema = z.looseObject({ version, instance: z.string(), since: z.string() });
-const blockSchema = z.looseObject({ version, node: z.string(), at: z.string() });
+const blockSchema = z.looseObject({
+  version,
+  node: z.string(),
+  at: z.string(),
+  addresses: z.array(z.string()).optional(),
+});
 const statusSchema = z.looseObject({
   version,
   release: z.string(),
