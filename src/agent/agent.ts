@@ -10,8 +10,7 @@ import { systemClock } from '../../routes/reconciler.js';
 import { CloudKeeper } from '../cloud/keeper.js';
 import { observeWith } from '../cloud/observe.js';
 import { openCloud } from '../cloud/open.js';
-import type { ControlServer } from '../http/server.js';
-import { HttpProblem, serveControl } from '../http/server.js';
+import { type ControlServer, HttpProblem, serveControl } from '../http/server.js';
 import { Journal } from '../journal/journal.js';
 import type { ClusterKey } from '../probe/key.js';
 import { ContinuousService } from '../probe/continuous/service.js';
@@ -21,8 +20,7 @@ import type { ClusterStore } from '../store/store.js';
 import { agentChange } from './agent-change.js';
 import type { AgentView } from './agent-reading.js';
 import { agentReading, guardNotes } from './agent-reading.js';
-import type { AnswerSources } from './answers.js';
-import { answerRoutes, planAnswer } from './answers.js';
+import { type AnswerSources, answerRoutes, planAnswer } from './answers.js';
 import { captureRoute } from './capture-route.js';
 import { changeoverReport } from './changeover-report.js';
 import { beginRoute, changeReportRoute, settleRoutes, unlessOfFleet } from './change-routes.js';
@@ -202,10 +200,11 @@ export class Agent {
     ]);
     let seen = store.current;
     store.onChange((change) => {
+      this.#logProblems();
+      if (change.kind === 'problems') return;
       const version = store.current === seen ? 'refused' : 'new';
       seen = store.current;
       for (const observer of this.#observers) observer.storeChanged?.(version);
-      this.#logProblems();
       this.#loop.storeChanged(change);
     });
     this.#guardWatch = runtime.guardKeeper.watch(() =>

@@ -98,7 +98,7 @@ export class NodeLoop {
   /** The store has something new. */
   storeChanged(change: StoreChange): void {
     if (change.kind === 'nodes') this.reconciler.changed(change.names);
-    else this.reconciler.retryNow('configuration changed');
+    if (change.kind === 'all') this.reconciler.retryNow('configuration changed');
   }
 
   async stop(): Promise<void> {

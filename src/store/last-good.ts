@@ -52,6 +52,7 @@ export async function withLastGood(
   }
 
   let later: { cancel(): void } | undefined;
+  const listeners: ((change: StoreChange) => void)[] = [];
 
   /** Versions that come faster than the disk takes them are skipped but for the last. */
   function save(): void {
@@ -60,6 +61,7 @@ export async function withLastGood(
     writing = writing.then(async () => {
       const cluster = store.current;
       if (cluster === undefined || cluster === written) return;
+      const before = writeProblem;
       try {
         await writeLastGood(path, { cluster, source: store.name, savedAt: now() });
         written = cluster;
@@ -67,12 +69,15 @@ export async function withLastGood(
       } catch (error) {
         writeProblem = `cannot keep the last good configuration in ${path}: ${(error as Error).message}; a restart without the store would have to go without it`;
       }
+      // Nobody else has a reason to look just now.
+      if (writeProblem !== before) for (const listener of listeners) listener({ kind: 'problems' });
     });
   }
   save();
   store.onChange((change: StoreChange) => {
     if (change.kind === 'all') save();
-    else if (change.names.length > 0) later ??= clock.setTimer(save, nodesEveryMs);
+    else if (change.kind === 'nodes' && change.names.length > 0)
+      later ??= clock.setTimer(save, nodesEveryMs);
   });
 
   return {
@@ -102,7 +107,10 @@ export async function withLastGood(
       return store.probedPlanes;
     },
     claimRevision: () => store.claimRevision(),
-    onChange: (listener) => store.onChange(listener),
+    onChange: (listener) => {
+      listeners.push(listener);
+      store.onChange(listener);
+    },
     reload: async () => {
       await store.reload();
       // A write that failed is tried again, also when the content is the same.

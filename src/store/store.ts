@@ -7,7 +7,9 @@ import type { StoreHealth } from './health.js';
 export type StoreChange =
   | { readonly kind: 'all' }
   /** In the records of these nodes and in its revision; some may have come, others gone. */
-  | { readonly kind: 'nodes'; readonly names: readonly string[] };
+  | { readonly kind: 'nodes'; readonly names: readonly string[] }
+  /** In nothing but its `problems`. */
+  | { readonly kind: 'problems' };
 
 /** What a node has found out about its own machine. */
 export interface NodeFindings {

@@ -214,11 +214,17 @@ t.test('a disk that takes nothing is a problem told, and tried again', async (t)
   const store = new TestStore();
   store.current = small('10.64.2.0/24');
   const kept = await withLastGood(store, { path });
+  const told: StoreChange[] = [];
+  kept.onChange((change) => told.push(change));
   await kept.saved();
+  t.same(told, [{ kind: 'problems' }], 'at once, and not when something else is to be told');
   t.match(kept.problems, [/^cannot keep the last good configuration in .*: E(EXIST|NOTDIR)/]);
   t.ok(kept.current !== undefined, 'the configuration is in force all the same');
+  await kept.reload();
+  t.equal(told.length, 1, 'once for as long as it lasts');
   rmSync(inTheWay);
   await kept.reload();
+  t.same(told.slice(1), [{ kind: 'problems' }], 'and when it is over');
   t.same(kept.problems, []);
   t.match(await readLastGood(path, { source }), { kind: 'found' });
 });
