@@ -491,7 +491,7 @@ t.test('the command, on a machine of its own', { skip: skipReason('netns', 'etcd
   t.match(joined.out, /prefixes +10\.64\.0\.0\/24 \(new\), fd64::\/64 \(new\)\n/);
   t.match(
     joined.out,
-    /account +selvage-prod\/web-1\n[^]*next: .*systemctl enable --now selvage-agent/,
+    /account +selvage-prod\/web-1\n[^]*next: .*SELVAGE_NODE=web-1 .*systemctl enable --now selvage-agent/,
   );
   const record = (): Record<string, unknown> => {
     const text = ctl('get', '--print-value-only', fleetKeys('prod').record('web-1'));

@@ -36,7 +36,7 @@ export function renderJoin(report: JoinReport, { paint, width }: Terminal): stri
     ),
     here
       ? 'next: systemctl enable --now selvage-agent'
-      : 'next: copy these files to /etc/selvage there, and "systemctl enable --now selvage-agent"',
+      : `next: copy these files to /etc/selvage there, "echo SELVAGE_NODE=${name} >>/etc/default/selvage" unless that is its host name, and "systemctl enable --now selvage-agent"`,
   ].join('\n');
 }
 
