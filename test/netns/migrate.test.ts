@@ -16,17 +16,12 @@ import { type Lab, labDown, labUp } from '../../src/lab/commands.js';
 import { processesIn, stopProcesses } from '../../src/lab/processes.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { tryCommand } from '../../src/lab/shell.js';
-import {
-  killMember,
-  memberStates,
-  restartMember,
-  storeCommand,
-} from '../../src/lab/store/control.js';
+import { killMember, restartMember, storeCommand } from '../../src/lab/store/control.js';
 import { operatorFiles } from '../../src/lab/store/enrol.js';
 import { storeMembers } from '../../src/lab/store/topology.js';
 import { fleetKeys } from '../../src/store/fleet/keys.js';
-import { eventually } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
+import { leaderOf } from '../support/fleet-lab.js';
 import type { SoakNode } from '../support/soak-cluster.js';
 import { Flows, patienceMs, receiverName } from '../support/soak-flows.js';
 
@@ -208,17 +203,8 @@ class Fleet {
     await startAgent(this.#lab, this.#planOf(node), fleetAgent);
   }
 
-  async leader(): Promise<string> {
-    let found: string | undefined;
-    await eventually(
-      async () => {
-        found = (await memberStates(this.#lab)).find(({ leader }) => leader)?.member.name;
-        return found !== undefined;
-      },
-      () => 'the store has no leader',
-      30_000,
-    );
-    return found!;
+  leader(): Promise<string> {
+    return leaderOf(this.#lab);
   }
 
   #planOf(node: string): Lab['plan']['nodes'][number] {

@@ -126,6 +126,20 @@ export async function underPackets(
   };
 }
 
+/** Waits for one. */
+export async function leaderOf(lab: Lab): Promise<string> {
+  let found: string | undefined;
+  await eventually(
+    async () => {
+      found = (await memberStates(lab)).find(({ leader }) => leader)?.member.name;
+      return found !== undefined;
+    },
+    () => 'the store has no leader',
+    30_000,
+  );
+  return found!;
+}
+
 export class Fleet {
   readonly #lab: Lab;
   constructor(lab: Lab) {
@@ -141,17 +155,8 @@ export class Fleet {
     );
   }
 
-  async leader(): Promise<string> {
-    let found: string | undefined;
-    await eventually(
-      async () => {
-        found = (await memberStates(this.#lab)).find(({ leader }) => leader)?.member.name;
-        return found !== undefined;
-      },
-      () => 'the store has no leader',
-      30_000,
-    );
-    return found!;
+  leader(): Promise<string> {
+    return leaderOf(this.#lab);
   }
 
   /**
