@@ -150,7 +150,7 @@ class Builder {
       this.#notices.push(
         `this kernel has no ipip module: a userspace process carries ipip, at a fraction of the speed; load the module, or declare "accepts: { ipip: userspace }" for node ${self.name} so that auto passes it over`,
       );
-      this.#receiver({ type: 'link', kind: 'tun', name, mtu, up: true });
+      this.#receiver(tunLink(name, mtu));
     } else {
       this.#problems.push(
         `this kernel cannot make ${kind} devices, and ${carriage.mode} with IPv${carriage.inner} in IPv${carriage.outer} has no other data plane: load the module, or declare "accepts: { ${carriage.mode}/${carriage.outer}/${carriage.inner}: none }" for node ${self.name}`,
@@ -206,7 +206,7 @@ class Builder {
       case 'ip6tnl':
         return { ...base, kind: parts.kind, pmtudisc: true };
       case 'tun':
-        return { type: 'link', kind: 'tun', name: parts.name, mtu: parts.mtu, up: true };
+        return tunLink(parts.name, parts.mtu);
     }
   }
 
@@ -299,4 +299,11 @@ class Builder {
  */
 function deviceMtu(kind: OwnLink['kind'], room: number): number {
   return kind === 'vxlan' || kind === 'ipip' ? room : Math.max(room, minimumIpv6Mtu);
+}
+
+/** A process that is not let run for a second must find its packets waiting, not dropped. */
+const tunQueuePackets = 4096;
+
+function tunLink(name: string, mtu: number): OwnLink {
+  return { type: 'link', kind: 'tun', name, mtu, up: true, queuePackets: tunQueuePackets };
 }

@@ -38,7 +38,7 @@ function linkDetails(link: LinkObject): string {
     case 'ip6tnl':
       return `type ip6tnl external local ${link.local.text} ttl ${link.ttl} tos ${link.tos} encaplimit none`;
     case 'tun':
-      return 'type tun';
+      return `type tun txqueuelen ${link.queuePackets}`;
     case 'other':
       return `type ${link.kernelKind ?? 'none'}${link.mac === undefined ? '' : ` address ${link.mac}`}`;
   }

@@ -61,6 +61,8 @@ export interface IpTunnelLink extends LinkBase {
 /** A TUN device that a userspace data plane holds; the kernel side only sees a plain device. */
 export interface TunLink extends LinkBase {
   readonly kind: 'tun';
+  /** How many packets wait at most while the data plane is not let run; the kernel drops the rest. */
+  readonly queuePackets: number;
 }
 
 /** A device that is not ours, as a dump reports it. */

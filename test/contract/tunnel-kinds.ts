@@ -45,7 +45,11 @@ export function tunnelKindCases(bench: Bench, behaviour: Behaviour): void {
         route('fd00:1:1::/64', { device: 'slip6', encapDestination: A('2001:db8::2') }),
       ],
     ],
-    [{ type: 'link', kind: 'tun', name: 'sltun', mtu: 1400, up: true }, [{ mtu: 1390 }], []],
+    [
+      { type: 'link', kind: 'tun', name: 'sltun', mtu: 1400, up: true, queuePackets: 4096 },
+      [{ mtu: 1390 }, { queuePackets: 500 }],
+      [],
+    ],
   ];
   for (const [link, changes, routes] of tunnels)
     behaviour(`${link.kind} devices`, async (t, apply, refused) => {

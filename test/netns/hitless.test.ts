@@ -171,6 +171,7 @@ t.test('changes under traffic', { skip, timeout: 280_000 }, async (t) => {
     ['no file, and the last good one of a later release', () => unreadable()],
     ['the clock a year ahead and back in a change', () => clockJumps()],
     ['vxlan to ipip, not received before', () => change({ ipipRule: true, mode: 'ipip' })],
+    ['the userspace plane not let run for a second', () => haltPlane()],
     [planeKilled, () => killPlane()],
     ['ipip to vxlan, afterwards', () => change({ mode: 'vxlan' })],
   ];
@@ -194,6 +195,15 @@ t.test('changes under traffic', { skip, timeout: 280_000 }, async (t) => {
         () => !namespace.ipJson<Link[]>('link').some(({ ifname }) => ifname === 'slip4'),
         () => `slip4 stays: ${namespace.run('ip', ['link'])}`,
       );
+  }
+
+  /** As a busy machine does to it: what comes meanwhile waits. */
+  async function haltPlane(): Promise<void> {
+    const { pid } = (await agents[0].status()).planes[0]!;
+    process.kill(pid, 'SIGSTOP');
+    await sleep(1_200);
+    process.kill(pid, 'SIGCONT');
+    await sleep(500);
   }
 
   /** The process that carries the packets: those of the time without it cannot arrive. */

@@ -17,6 +17,8 @@ export interface LinkCommon {
 export interface DecodeContext {
   readonly common: LinkCommon;
   readonly mac: string | undefined;
+  /** IFLA_TXQLEN. */
+  readonly queuePackets: number;
   /** IFLA_INFO_DATA. */
   readonly data: Attributes;
   /** Device name of an index of the same dump. */

@@ -14,7 +14,7 @@ export const tun: LinkKind<TunLink> = {
   kernelKind: 'tun',
   encode: () => undefined,
   encodeChange: () => undefined,
-  decode: ({ common, data }) =>
-    u8(data, IFLA_TUN_TYPE) === IFF_TUN ? { ...common, kind: 'tun' } : undefined,
+  decode: ({ common, data, queuePackets }) =>
+    u8(data, IFLA_TUN_TYPE) === IFF_TUN ? { ...common, kind: 'tun', queuePackets } : undefined,
   needsRecreate: () => [],
 };

@@ -102,6 +102,7 @@ export const IFLA = {
   IFNAME: 3,
   MTU: 4,
   LINK: 5,
+  TXQLEN: 13,
   LINKINFO: 18,
   EXT_MASK: 29,
 } as const;

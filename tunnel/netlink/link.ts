@@ -56,11 +56,14 @@ export function linkObject(
     up: link.up,
   } as const;
   const address = mac(link.attributes, IFLA.ADDRESS);
+  const queuePackets = u32(link.attributes, IFLA.TXQLEN) ?? 0;
   const info = nested(link.attributes, IFLA.LINKINFO);
   const kind = info === undefined ? undefined : text(info, IFLA_INFO.KIND);
   const data = (info === undefined ? undefined : nested(info, IFLA_INFO.DATA)) ?? new Map();
   const own =
-    kind === undefined ? undefined : decodeKind(kind, { common, mac: address, data, nameOf });
+    kind === undefined
+      ? undefined
+      : decodeKind(kind, { common, mac: address, queuePackets, data, nameOf });
   return own ?? { ...common, kind: 'other', kernelKind: kind, mac: address };
 }
 
@@ -161,7 +164,7 @@ export function writeChangeLink(
 ): number {
   const { actual, link, index } = options;
   const changed = new Set(changedAttributes(actual, link));
-  const common = ['mtu', 'up', 'mac'].filter((name) => changed.delete(name));
+  const common = ['mtu', 'up', 'mac', 'queuePackets'].filter((name) => changed.delete(name));
   let sequence = options.sequence;
   if (changed.size > 0) {
     const body = beginSetLink(writer, { sequence: sequence++, flags: 0 });
@@ -176,6 +179,8 @@ export function writeChangeLink(
     if (actual.mtu !== link.mtu) writer.u32(IFLA.MTU, link.mtu);
     if (link.kind === 'vxlan' && common.includes('mac'))
       writer.data(IFLA.ADDRESS, macBytes(link.mac));
+    if (link.kind === 'tun' && common.includes('queuePackets'))
+      writer.u32(IFLA.TXQLEN, link.queuePackets);
     writer.end();
   }
   return sequence - options.sequence;
