@@ -374,6 +374,10 @@ t.test(
         });
         const result = await traffic.end();
         for (const line of trafficTable(result)) t.comment(line);
+        // Where the packets went, should one be missing.
+        for (const node of ['aws-1', 'aws-2'])
+          for (const { device, counters } of (await status(node)).planes)
+            t.comment(`${node} ${device}: ${JSON.stringify(counters)}`);
         t.equal(interfaces.get('aws-1')!.sourceDestCheck, false);
         t.strictSame(
           result.total.lost,
