@@ -8,6 +8,7 @@ import { compareAddresses } from '../../encap/address.js';
 import type { Cluster, Zone } from '../../encap/cluster.js';
 import type { InterfaceAddress, Prefix } from '../../encap/prefix.js';
 import { prefixContains } from '../../encap/prefix.js';
+import { subnetAround } from '../store/fleet/ground.js';
 import { FleetError } from './fleet-error.js';
 
 /** An address of this machine and the device that has it. */
@@ -142,7 +143,9 @@ function theOne(
     throw new FleetError(
       `this machine has several IPv${place.family} addresses in zone ${place.zone.name}: ${listed(inside)}; name one with --address`,
     );
-  return { address: first!.address, length: first!.length };
+  // Readers believe no mask that is shorter than the subnet's.
+  const { address, length } = first!;
+  return { address, length: Math.max(length, subnetAround(place.zone, address)?.length ?? 0) };
 }
 
 function listed(candidates: readonly Candidate[]): string {

@@ -64,7 +64,15 @@ export function addressesOf(node: ClusterNode): readonly string[] {
 }
 
 export function isInZone(zone: Zone, address: Address): boolean {
-  return zone.subnets.some(({ prefix }) => prefixContains(prefix, address));
+  return subnetAround(zone, address) !== undefined;
+}
+
+/** One at most: a zone's own subnets do not overlap. */
+export function subnetAround(
+  { subnets }: Pick<Zone, 'subnets'>,
+  address: Address,
+): Prefix | undefined {
+  return subnets.find(({ prefix }) => prefixContains(prefix, address))?.prefix;
 }
 
 /** As if it had just been read; nobody is told of its place. */

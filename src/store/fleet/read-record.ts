@@ -12,8 +12,7 @@ import { readNodes } from '../../config/read-nodes.js';
 import { Report } from '../../config/report.js';
 import { nodeSchema } from '../../config/schema.js';
 import type { Entry } from '../kv.js';
-import { type Ground, isInZone } from './ground.js';
-import type { Reading } from './values.js';
+import { type Ground, isInZone, subnetAround } from './ground.js';
 import { readRecordValue } from './values.js';
 
 export interface RecordContext {
@@ -23,7 +22,16 @@ export interface RecordContext {
   readonly ground: Ground;
 }
 
-export function readRecord(entry: Entry, context: RecordContext): Reading<ClusterNode> {
+export type RecordReading =
+  | {
+      readonly ok: true;
+      readonly value: ClusterNode;
+      /** What of it was not believed, one line each. */
+      readonly notes: readonly string[];
+    }
+  | { readonly ok: false; readonly problem: string };
+
+export function readRecord(entry: Entry, context: RecordContext): RecordReading {
   const { name, file, ground } = context;
   const read = readRecordValue(entry);
   if (!read.ok) return read;
@@ -39,11 +47,14 @@ export function readRecord(entry: Entry, context: RecordContext): Reading<Cluste
     const value = wrong.value === '' || wrong.value === where ? '' : ` ${wrong.value}`;
     return failed(`${where}${value}: ${wrong.message}`.replace(/^: /, ''));
   }
-  const { node } = drafts.list[0]!;
+  const notes: string[] = [];
+  const node = withZoneMasks(drafts.list[0]!.node, { ground, notes });
   const problem = misplaced(node, ground) ?? doubled(node);
-  return problem === undefined ? { ok: true, value: node } : failed(problem);
+  if (problem !== undefined) return failed(problem);
+  return { ok: true, value: node, notes: notes.length === 0 ? nothing : notes };
 }
 
+const nothing: readonly string[] = Object.freeze([]);
 const firstLine = { locate: () => ({ line: 1, column: 1 }), sourceText: () => undefined };
 
 /** A later release may say more of a node: what this one does not know is left out. */
@@ -66,6 +77,27 @@ const innerKeys: Readonly<Record<string, ReadonlySet<string>>> = {
 };
 
 /**
+ * Equal masks make two nodes neighbours, and a short one makes many: no mask of a record is shorter
+ * than the subnet that the configuration says the address is in.
+ */
+function withZoneMasks(
+  node: ClusterNode,
+  { ground, notes }: { readonly ground: Ground; readonly notes: string[] },
+): ClusterNode {
+  const { zone } = ground.zones.byName.get(node.zone)!;
+  const underlay = node.underlay.map((own) => {
+    const { address, length } = own;
+    const subnet = subnetAround(zone, address);
+    if (subnet === undefined || length >= subnet.length) return own;
+    notes.push(
+      `node ${node.name} claims ${address.text}/${length}, wider than the subnet ${subnet.text} of zone ${zone.name}: read as /${subnet.length}`,
+    );
+    return Object.freeze({ ...own, length: subnet.length });
+  });
+  return notes.length === 0 ? node : Object.freeze({ ...node, underlay: Object.freeze(underlay) });
+}
+
+/**
  * A node is where its address is: a zone that says nothing of its subnets has no node that chose
  * it, unless no zone says anything.
  */
@@ -81,15 +113,19 @@ function misplaced(node: ClusterNode, ground: Ground): string | undefined {
   for (const address of node.publicAddresses) {
     const pool = ground.pools.find((prefix) => prefixContains(prefix, address));
     if (pool !== undefined) return `its public address ${address.text} is in the pool ${pool.text}`;
-    if (own.has(address.text) || isInZone(zone, address)) continue;
-    const other = ground.zones.list.find((draft) => isInZone(draft.zone, address));
-    if (other !== undefined) return outside(address, zone);
+    if (own.has(address.text)) continue;
+    // Of subnets inside one another the inner one says whose the address is.
+    const inside = subnetAround(zone, address)?.length ?? -1;
+    for (const { zone: other } of ground.zones.list)
+      if ((subnetAround(other, address)?.length ?? -1) > inside) return outside(address, zone);
   }
   return undefined;
 }
 
 function outside(address: Address, zone: Zone): string {
-  return `it is of zone ${zone.name}, and its address ${address.text} is in no subnet of it`;
+  return isInZone(zone, address)
+    ? `it is of zone ${zone.name}, and its address ${address.text} is in a subnet of another one`
+    : `it is of zone ${zone.name}, and its address ${address.text} is in no subnet of it`;
 }
 
 function doubled({ overlay }: ClusterNode): string | undefined {

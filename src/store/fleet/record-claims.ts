@@ -2,8 +2,12 @@
  * Which nodes there are, of all that have registered themselves. A stolen node may write anything
  * into its own record, so every claim in it is checked by every reader: its addresses against those
  * of the configuration's own nodes, those that were given to it and to others when they joined, and
- * (where nobody was given any) older records that count; its overlay prefixes against the blocks. A record with another's address is refused whole; of overlay prefixes those alone
- * that are not the node's, so that a block that is heard of late costs nothing but itself.
+ * (where nobody was given any) older records that count; its overlay prefixes against the blocks. A
+ * record with another's address is refused whole; of overlay prefixes those alone that are not the
+ * node's, so that a block that is heard of late costs nothing but itself.
+ *
+ * An underlay address has been held against the subnets of its zone, and a public one against
+ * nothing: whoever calls another's underlay address its public one is refused, however old it is.
  *
  * Whatever happens to one record is a question to those that share a claim with it, and to no
  * others: an event costs the same in a fleet of a hundred and of ten thousand.
@@ -17,16 +21,16 @@ import { type BlockClaim, BlockClaims, shown } from './block-claims.js';
 import { type Ground, addressesOf } from './ground.js';
 import { OverlapIndex } from './overlap-index.js';
 import { ProblemLines } from './problem-lines.js';
+import type { RecordReading } from './read-record.js';
 import { readRecord } from './read-record.js';
 import { isOlder } from './seniority.js';
-import type { Reading } from './values.js';
 
 interface Registered {
   readonly id: string;
   readonly createRevision: number;
   readonly entry: Entry;
   /** What the record says, or why it cannot be read. */
-  reading: Reading<ClusterNode>;
+  reading: RecordReading;
   addresses: readonly string[];
   /** What of it counts; undefined: nothing. */
   accepted: ClusterNode | undefined;
@@ -204,6 +208,7 @@ export class RecordClaims {
     else if (!reading.ok) lines.push(`${recordOf(id)}: ${reading.problem}`);
     else {
       const stolen = this.#stolenAddress(registered, ground);
+      lines.push(...reading.notes);
       if (stolen === undefined)
         accepted = this.#withOwnPrefixes(reading.value, { before, ground, lines });
       else lines.push(stolen);
@@ -218,7 +223,7 @@ export class RecordClaims {
   }
 
   #stolenAddress(registered: Registered, ground: Ground): string | undefined {
-    const { id, addresses } = registered;
+    const { id, addresses, reading } = registered;
     for (const address of addresses) {
       const listed = ground.listedAt.get(address);
       if (listed !== undefined)
@@ -229,9 +234,17 @@ export class RecordClaims {
         return `node ${id} claims ${address}, which ${gift.node} was given when it joined: refused`;
       if (this.#blocks.wasGivenAddresses(id))
         return `node ${id} claims ${address}, which it was not given when it joined: refused; if it has moved, let it join again ("selvage node join")`;
+      const isPlace = isUnderlay(reading, address);
       let oldest: Registered | undefined;
-      for (const rival of this.#claimants.get(address) ?? [])
+      for (const rival of this.#claimants.get(address) ?? []) {
+        if (rival === registered) continue;
+        // Whether that one counts is no matter, else two of them could decide by who came first.
+        if (ground.hasSubnets && isPlace !== isUnderlay(rival.reading, address)) {
+          if (isPlace) continue;
+          return `node ${id} claims ${address}, which is the underlay address of ${rival.id}: refused`;
+        }
         if (rival.accepted !== undefined && isOlder(rival, oldest ?? registered)) oldest = rival;
+      }
       if (oldest !== undefined)
         return `node ${id} claims ${address}, which belongs to ${oldest.id} (since revision ${oldest.createRevision}): refused`;
     }
@@ -271,11 +284,15 @@ export class RecordClaims {
   }
 }
 
+function isUnderlay(reading: RecordReading, text: string): boolean {
+  return reading.ok && reading.value.underlay.some(({ address }) => address.text === text);
+}
+
 function recordOf(id: string): string {
   return `the record of ${shown(id)} is not used`;
 }
 
-const unread: Reading<ClusterNode> = { ok: false, problem: 'it has not been read' };
+const unread: RecordReading = { ok: false, problem: 'it has not been read' };
 
 function sameTexts(a: readonly Prefix[], b: readonly Prefix[]): boolean {
   return a.length === b.length && a.every(({ text }, i) => text === b[i]!.text);
