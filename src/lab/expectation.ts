@@ -1,7 +1,8 @@
 /**
- * What should happen to the packets of each pair, asked twice: of the core with the cluster file,
- * and of the sender's agent. A difference between the two is a failure by itself.
+ * What should happen to the packets of each pair, asked twice: of the core with the cluster file, or
+ * with what the lab's store has, and of the sender's agent. A difference between the two is a failure by itself.
  */
+import type { Cluster } from '../../encap/cluster.js';
 import { decide } from '../../encap/decide.js';
 import { prefixContains } from '../../encap/prefix.js';
 import type { Decision } from '../../encap/trail.js';
@@ -45,17 +46,30 @@ export function pairsOf(lab: Lab): readonly PairEnds[] {
   );
 }
 
-/**
- * The decision that the cluster file leads to, without any agent's part in it; where the file
- * leaves switches to the clouds' APIs, with what the sender has read there.
- */
 export function expectedByFile(lab: Lab, pair: PairEnds): Expectation {
+  return expectedOf({ lab, cluster: lab.plan.cluster }, pair);
+}
+
+/**
+ * The decision that a cluster leads to, without any agent's part in it; where it leaves switches to
+ * the clouds' APIs, with what the sender has read there.
+ */
+export function expectedOf(
+  { lab, cluster: told }: { readonly lab: Lab; readonly cluster: Cluster },
+  pair: PairEnds,
+): Expectation {
   const { runtimeDir } = lab.files.get(pair.from.name)!;
-  const cluster = observeFrom(cloudReadingFile({ runtimeDir }))(lab.plan.cluster);
+  const cluster = observeFrom(cloudReadingFile({ runtimeDir }))(told);
+  const from = cluster.nodes.get(pair.from.name);
+  if (from === undefined)
+    throw new LabError(
+      `${pair.from.name} is none of the cluster's nodes any more: try "selvage lab run" with --from and --to ` +
+        'of those that are, or "selvage lab up --replace"',
+    );
   const decision = decide(
     { cluster, local: undefined },
     {
-      from: cluster.nodes.get(pair.from.name)!,
+      from,
       prefix: destinationPrefix(pair),
       owner: cluster.nodes.get(pair.to.name),
     },

@@ -10,6 +10,8 @@ export interface Evidence {
   readonly observation: Observation;
   /** What the sender's agent says, where there is one. */
   readonly agent: Expectation | undefined;
+  /** What the trial's expectation is read off. */
+  readonly source: 'file' | 'store';
   /** Probes that reached the receiving workload. */
   readonly received: { readonly small: number; readonly full: number; readonly over: number };
 }
@@ -64,12 +66,12 @@ function oversize(trial: Trial, arrived: number): MatrixPair['oversize'] {
   return trial.oversizeRefusal === 'EMSGSIZE' ? 'refused' : 'silent';
 }
 
-function disagreement({ trial, agent }: Evidence): readonly string[] {
+function disagreement({ trial, agent, source }: Evidence): readonly string[] {
   const { expectation } = trial;
   if (agent === undefined) return [];
   if (agent.decided === expectation.decided && agent.mtu === expectation.mtu) return [];
   return [
-    `the agent decided ${describeExpectation(agent)}, the file says ${describeExpectation(expectation)}`,
+    `the agent decided ${describeExpectation(agent)}, the ${source} says ${describeExpectation(expectation)}`,
   ];
 }
 

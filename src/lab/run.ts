@@ -10,7 +10,7 @@ import {
   type Expectation,
   type PairEnds,
   askAgents,
-  expectedByFile,
+  expectedOf,
   pairsOf,
 } from './expectation.js';
 import { inTurns } from './in-turns.js';
@@ -20,10 +20,11 @@ import { Observer } from './observe.js';
 import { Arrivals, newTrial, probeAll } from './probes.js';
 import { type OnProgress, silent } from './progress.js';
 import { command } from './shell.js';
+import { clusterInStore } from './store/reading.js';
 import { Workload } from './workloads.js';
 
 export interface RunOptions {
-  /** What should happen to a pair; the core's decision from the cluster file if not given. */
+  /** What should happen to a pair; if not given the core's decision from the lab's store or file. */
   readonly expected?: (pair: PairEnds) => Expectation;
   /** The agents' own decisions, or `none` where stand-ins run that cannot be asked. */
   readonly agents?: 'ask' | 'none';
@@ -37,12 +38,14 @@ export interface RunOptions {
 const defaultTransferBytes = 256 * 1024;
 
 export async function labRun(lab: Lab, options: RunOptions = {}): Promise<Matrix> {
-  const { onProgress = silent, expected = (pair: PairEnds) => expectedByFile(lab, pair) } = options;
+  const { onProgress = silent } = options;
   const startedAt = new Date();
   const pairs = pairsOf(lab).filter(options.only ?? (() => true));
   const agentView: AgentView = options.agents === 'none' ? () => undefined : await askAgents(lab);
+  const cluster = lab.manifest.store === undefined ? lab.plan.cluster : await clusterInStore(lab);
+  const { expected = (pair: PairEnds) => expectedOf({ lab, cluster }, pair) } = options;
   const trials = pairs.map((pair) => newTrial(pair, expected));
-  const observer = new Observer(pairs, lab.plan.cluster.vxlan);
+  const observer = new Observer(pairs, cluster.vxlan);
   const arrivals = new Arrivals();
   const drops = await readDrops(lab);
 
@@ -79,6 +82,7 @@ export async function labRun(lab: Lab, options: RunOptions = {}): Promise<Matrix
         trial,
         observation: observer.of(trial.pair),
         agent: agentView(trial.pair),
+        source: lab.manifest.store === undefined ? 'file' : 'store',
         received: {
           small: arrivals.count(index, 'small'),
           full: arrivals.count(index, 'full'),

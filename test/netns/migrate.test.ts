@@ -12,7 +12,7 @@ import t from 'tap';
 import type { MigrateReport } from '../../src/cli/migrate/report.js';
 import { loadClusterFile } from '../../src/config/index.js';
 import { fleetAgent, startAgent } from '../../src/lab/agents.js';
-import { type Lab, labDown, labUp } from '../../src/lab/commands.js';
+import { type Lab, labDown, labRun, labUp, matrixText } from '../../src/lab/commands.js';
 import { processesIn, stopProcesses } from '../../src/lab/processes.js';
 import { selvageProgram } from '../../src/lab/program.js';
 import { tryCommand } from '../../src/lab/shell.js';
@@ -145,6 +145,12 @@ t.test(
     await nothingIsLost('there and back again, with who came late');
     t.match(await fleet.migrate([]), { status: 0, report: { outcome: 'none' } });
     t.ok((await flows.sent()) > 1_000, 'there were packets to lose');
+    await flows.close();
+
+    const matrix = await labRun(lab);
+    t.ok(matrix.ok, matrixText(matrix, { colour: false, layout: 'lines' }));
+    const near = matrix.pairs.find(({ from, to }) => from === 'rack-1' && to === 'rack-2');
+    t.match(near, { decided: 'vxlan', seen: 'vxlan', vni: 8 }, 'as the store has it, not the file');
   },
 );
 

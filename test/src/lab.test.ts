@@ -252,6 +252,7 @@ function verdict(options: {
       options.agent === undefined
         ? undefined
         : { decided: options.agent, mtu: 1500, plane: 'userspace' },
+    source: 'file',
     received:
       decided === 'deny'
         ? { small: 0, full: 0, over: 0 }
