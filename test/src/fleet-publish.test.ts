@@ -129,6 +129,43 @@ t.test('after an outage longer than the lease the keys are written again', async
   t.same(store.problems, []);
 });
 
+t.test('a status that was deleted, or written over, is there again within a lease', async (t) => {
+  const { agent, told, alive, status, operator, clock } = await fleet(t);
+  const { store, client } = agent();
+  await told(store);
+  store.publish(report(store));
+  await told(store);
+  const before = await status();
+  const at = (found: StatusValue | undefined) => found && { ...found, at: '' };
+  for (const spoil of [
+    () => operator.delete(keys.status('n1')),
+    () => operator.put(keys.status('n1'), 'garbage'),
+  ]) {
+    await spoil();
+    await clock.advance(11_000);
+    t.same(at(await status()), at(before));
+  }
+  const revision = (await operator.get(keys.status('n1')))!.modRevision;
+  await clock.advance(60_000);
+  t.equal((await operator.get(keys.status('n1')))!.modRevision, revision, 'and then at rest');
+
+  await clock.advance(5_000);
+  await operator.delete(keys.status('n1'));
+  await operator.delete(keys.alive('n1'));
+  await told(store);
+  await clock.advance(1_000);
+  t.not(await alive(), undefined);
+  t.same(at(await status()), at(before), 'both at once, where both were deleted');
+
+  client.cut();
+  await clock.advance(1);
+  client.join();
+  await operator.delete(keys.status('n1'));
+  await clock.advance(11_000);
+  t.same(at(await status()), at(before), 'also after a cut');
+  t.same(store.problems, []);
+});
+
 t.test('a successor takes over without a gap', async (t) => {
   const { agent, told, alive, clock } = await fleet(t);
   const first = agent();

@@ -1,8 +1,8 @@
 /**
  * What an agent says of itself: `alive/NODE`, which goes when its lease ends, `status/NODE`, and what
  * it has found out about its machine in `record/NODE`. Renewals of the lease change no key, so nobody
- * hears of them; the status is written when it has changed, and not more than once a second. Nothing
- * here is waited for, and nothing fails: what cannot be written is tried again, later and later.
+ * hears of them; the status is written when it has changed, or is found missing, and not more than
+ * once a second. Nothing here is waited for, and nothing fails: what cannot be written is tried again, later and later.
  *
  * An agent that is replaced leaves its keys to their lease, and its successor writes over them: its
  * peers notice nothing. An agent whose key another one has written over says so and writes no more,
@@ -61,8 +61,11 @@ export class Publisher {
   /** Of the last `alive` that was written; 0: this instance has written none, or it is gone. */
   #aliveRevision = 0;
   #status: Status | undefined;
-  #written: string | undefined;
+  /** As it is in the store; undefined: it is not. */
+  #written: { readonly text: string; readonly revision: number } | undefined;
   #writtenAtMs = -Infinity;
+  /** When to see whether it still is. */
+  #lookMs = Infinity;
   #findings: NodeFindings | undefined;
   #recordPauseMs = firstRecordPauseMs;
   #nextRecordMs = -Infinity;
@@ -104,8 +107,9 @@ export class Publisher {
   heard(entry: Entry | undefined, revision: number): void {
     if (this.#aliveRevision === 0 || revision < this.#aliveRevision) return;
     if (entry === undefined) {
-      // The lease ran out, or somebody deleted it.
+      // The lease ran out, or somebody deleted it; most likely the status with it.
       this.#aliveRevision = 0;
+      this.#written = undefined;
       this.#setRival(undefined);
       this.#wake();
       return;
@@ -194,7 +198,8 @@ export class Publisher {
   async #tellStatus(): Promise<number> {
     const { kv, keys, node, clock, now } = this.#options;
     const text = JSON.stringify(this.#status);
-    if (text === this.#written || this.#lease === undefined) return Infinity;
+    if (this.#lease === undefined) return Infinity;
+    if (text === this.#written?.text && (await this.#statusIsThere())) return this.#lookMs;
     const dueMs = this.#writtenAtMs + betweenStatusesMs;
     if (clock.now() < dueMs) return dueMs;
     const value: StatusValue = {
@@ -203,9 +208,31 @@ export class Publisher {
       at: now().toISOString(),
     };
     this.#writtenAtMs = clock.now();
-    await kv.put(keys.status(node), JSON.stringify(value), { lease: this.#lease });
-    this.#written = text;
-    return Infinity;
+    const options = { lease: this.#lease };
+    const written = await kv.put(keys.status(node), JSON.stringify(value), options);
+    if (written.kind === 'written') this.#written = { text, revision: written.revision };
+    this.#setLook();
+    return this.#lookMs;
+  }
+
+  /** Nobody watches the statuses, so one that was deleted is missed by a look now and then. */
+  async #statusIsThere(): Promise<boolean> {
+    const { kv, keys, node, clock } = this.#options;
+    if (clock.now() < this.#lookMs) return true;
+    this.#setLook();
+    try {
+      const entry = await kv.get(keys.status(node));
+      if (entry?.modRevision !== this.#written?.revision) this.#written = undefined;
+      return this.#written !== undefined;
+    } catch {
+      // Whether the store answers is the watch's to tell.
+      return true;
+    }
+  }
+
+  #setLook(): void {
+    const { clock, leaseSeconds } = this.#options;
+    this.#lookMs = clock.now() + 1000 * leaseSeconds();
   }
 
   /**
