@@ -2,7 +2,8 @@
  * What an agent says of itself: `alive/NODE`, which goes when its lease ends, `status/NODE`, and what
  * it has found out about its machine in `record/NODE`. Renewals of the lease change no key, so nobody
  * hears of them; the status is written when it has changed, or is found missing, and not more than
- * once a second. Nothing here is waited for, and nothing fails: what cannot be written is tried again, later and later.
+ * once a second. Nothing here is waited for, and nothing fails: what cannot be written is tried
+ * again, later and later.
  *
  * An agent that is replaced leaves its keys to their lease, and its successor writes over them: its
  * peers notice nothing. An agent whose key another one has written over says so and writes no more,
