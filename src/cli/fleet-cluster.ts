@@ -4,6 +4,7 @@
  */
 import type { Cluster } from '../../encap/cluster.js';
 import { defaultStoreFile } from '../agent/paths.js';
+import { fleetKeys } from '../store/fleet/keys.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure } from './failure.js';
 import type { StoreFlags } from './store-options.js';
@@ -21,6 +22,8 @@ export async function readFleetCluster(text: string): Promise<Cluster> {
   const request = await requireStore({ ...flagsOfEnvironment(process.env), store: text });
   const { openFleetStore } = await import('../store/fleet/open.js');
   return withStore(request, async (kv, { cluster }) => {
+    // A watch would try for ever; a question says soon that nobody is there, or may not ask.
+    await kv.get(fleetKeys(cluster).all);
     const store = openFleetStore(kv, { cluster });
     let timer: NodeJS.Timeout | undefined;
     try {

@@ -1,4 +1,5 @@
 /** What a real etcd of three members goes through, seen by one client: nothing is lost or told twice. */
+import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { openEtcd } from '../../src/store/etcd/open.js';
 import type { EtcdTiming } from '../../src/store/etcd/timing.js';
@@ -13,7 +14,10 @@ import { startRelay } from '../support/relay.js';
 import { type Follower, follow } from './kv-follower.js';
 
 /** Pings as often as the members of this test allow. */
-const timing = { keepaliveMs: 1_000, keepaliveTimeoutMs: 500, attemptMs: 1_000, callMs: 30_000 };
+const timing = {
+  ...{ keepaliveMs: 1_000, keepaliveTimeoutMs: 500 },
+  ...{ attemptMs: 1_000, callMs: 30_000, connectMs: 30_000 },
+};
 
 function open(authority: string, changes: Partial<EtcdTiming> = {}): Promise<KeyValue> {
   return openEtcd(
@@ -124,7 +128,7 @@ fault('a member that hangs costs one attempt', async (t, etcd) => {
   const error = await alone.get('/hang/0').catch((error: unknown) => error);
   alone.close();
   t.ok(error instanceof KeyValueError);
-  t.match(error, { failure: 'unavailable', message: /no answer in time/ });
+  t.match(error, { failure: 'unavailable', message: /no (answer|connection) in time/ });
   hanging.resume();
   await etcd.ready(hanging);
   for (const seen of followers) {
@@ -145,8 +149,17 @@ fault('a member that lost the others says so to its watchers', async (t, etcd) =
     ({ problems }) => problems.some((text) => text.includes('it has no leader')),
     'the reason',
   );
+  const patient = await open(alone.endpoint, { connectMs: 300 });
+  t.teardown(() => patient.close());
+  const waiting = patient.put('/majority/b', '1');
+  const early = await Promise.race([
+    waiting.catch((error: unknown) => error),
+    new Promise((resolve) => setTimeout(resolve, 1_500)),
+  ]);
+  t.equal(early, undefined, 'who answers that there is no leader is waited for');
   await Promise.all(others.map((member) => member.start()));
   t.equal((await kv.put('/majority/a', '1')).kind, 'written');
+  t.equal((await waiting).kind, 'written');
   await seen.until(({ view }) => view.has('/majority/a'), 'the write');
   await seen.until(({ states }) => states.at(-1) === 'synced', 'in sync again');
   await Promise.all(others.map((member) => etcd.ready(member)));
@@ -210,4 +223,23 @@ fault('a write whose answer was lost is not taken for another one', async (t, et
   );
   relay.mend();
   t.equal((await gone).kind, 'written');
+});
+
+fault('who has never reached any member is told so soon', async (t, etcd) => {
+  const mute = createServer((socket) => void t.teardown(() => socket.destroy()));
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void mute.close());
+  const silent = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  const kv = await open(`${silent},127.0.0.1:1`, { callMs: 3_600_000, connectMs: 500 });
+  t.teardown(() => kv.close());
+  const error = await kv.get('/a').catch((error: unknown) => error);
+  t.match(error, { failure: 'unavailable' });
+  const { message } = error as Error;
+  t.match(message, `cannot reach etcd://${silent},127.0.0.1:1: `);
+  t.match(message, `${silent}: no connection in time`);
+  t.match(message, '127.0.0.1:1: nobody listens there');
+
+  const others = await open(`${silent},${etcd.authority}`, { connectMs: 4_000 });
+  t.teardown(() => others.close());
+  t.equal(await others.get('/a'), undefined, 'one that answers is enough');
 });

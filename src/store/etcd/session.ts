@@ -1,7 +1,8 @@
 /**
  * Calls to whichever member answers. One is asked until it fails, then the next one, and so on in
  * rounds with growing pauses until the call's time is up: one that hangs costs one attempt's time,
- * once. A token that is no longer taken is asked for anew, once a call.
+ * once. Where no member has ever been reached the time is a short one: most likely the address is
+ * wrong or nothing runs there, and somebody waits to be told so. A token that is no longer taken is asked for anew, once a call.
  */
 import type { Credentials } from '../access.js';
 import type { Endpoint } from '../address.js';
@@ -9,7 +10,7 @@ import { KeyValueError } from '../kv.js';
 import { Member } from './member.js';
 import type { EtcdTiming } from './timing.js';
 import { pauseMs } from './timing.js';
-import { isCallStatus, judge } from './verdict.js';
+import { isCallStatus, isUnreached, judge } from './verdict.js';
 
 export interface SessionOptions {
   /** For people. */
@@ -39,6 +40,8 @@ export class Session {
   readonly #user: string | undefined;
   #current: number;
   #closed = false;
+  /** By any question; whether there was an answer does not matter. */
+  #reached = false;
   /** Those who sleep until time has passed or the store answers again. */
   readonly #waiting = new Set<() => void>();
   readonly #sleeping = new Set<() => void>();
@@ -83,7 +86,14 @@ export class Session {
     options: CallOptions,
   ): Promise<T> {
     const { action, callMs = this.timing.callMs } = options;
-    const end = performance.now() + callMs;
+    const began = performance.now();
+    const connectMs = Math.min(callMs, this.timing.connectMs);
+    const endMs = (): number => began + (this.#reached ? callMs : connectMs);
+    // So that each member gets its turn before the time is up.
+    const attemptMs = (): number =>
+      this.#reached
+        ? this.timing.attemptMs
+        : Math.min(this.timing.attemptMs, connectMs / this.#members.length);
     const reasons = new Map<string, string>();
     let hopeless = 0;
     let tokens = 0;
@@ -92,14 +102,16 @@ export class Session {
       const member = this.member;
       const where = member.endpoint.text;
       try {
-        const left = end - performance.now();
-        const timeoutMs = Math.max(1, Math.min(this.timing.attemptMs, left));
+        const left = endMs() - performance.now();
+        const timeoutMs = Math.max(1, Math.min(attemptMs(), left));
         const answer = await attempt(member, { timeoutMs });
+        this.#reached = true;
         this.answered();
         return answer;
       } catch (error) {
         if (this.#closed) throw this.error('unavailable', action, 'the client is closed');
         if (!isCallStatus(error)) throw error;
+        if (!isUnreached(error)) this.#reached = true;
         const verdict = judge(error);
         switch (verdict.kind) {
           case 'compacted':
@@ -127,8 +139,13 @@ export class Session {
       if (hopeless >= this.#members.length) throw this.error('denied', action, why);
       const round = Math.floor(count / this.#members.length);
       const pause = count % this.#members.length === 0 ? pauseMs(round - 1, this.timing) : 0;
-      if (performance.now() + pause >= end)
-        throw this.error('unavailable', action, `${why}; is etcd running there, with a majority?`);
+      if (performance.now() + pause >= endMs())
+        throw this.#reached
+          ? this.error('unavailable', action, `${why}; is etcd running there, with a majority?`)
+          : new KeyValueError(
+              'unavailable',
+              `cannot reach ${this.name}: ${why}; is etcd running there, and is the address right?`,
+            );
       if (pause > 0) await this.pause(pause);
     }
   }

@@ -5,6 +5,8 @@ export interface EtcdTiming {
   readonly attemptMs: number;
   /** For a call with all of its attempts: longer than an election takes. */
   readonly callMs: number;
+  /** For the first member to be reached at all, by whoever has never reached any. */
+  readonly connectMs: number;
   /** Between attempts once every member has been asked; doubled up to the second, with jitter. */
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
@@ -20,6 +22,7 @@ export interface EtcdTiming {
 export const defaultTiming: EtcdTiming = {
   attemptMs: 2_000,
   callMs: 10_000,
+  connectMs: 3_000,
   firstPauseMs: 50,
   longestPauseMs: 1_500,
   keepaliveMs: 10_000,

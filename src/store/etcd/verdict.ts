@@ -31,6 +31,12 @@ export function isCallStatus(error: unknown): error is CallStatus {
   );
 }
 
+/** Was there no connection that the question could have gone by? */
+export function isUnreached({ code, details }: CallStatus): boolean {
+  if (code === status.DEADLINE_EXCEEDED) return !details.includes('remote_addr=');
+  return code === status.UNAVAILABLE && /^No connection established|^Name resolution/.test(details);
+}
+
 export function judge({ code, details }: CallStatus): Verdict {
   const has = (text: string): boolean => details.includes(text);
   switch (code) {
@@ -75,7 +81,11 @@ export function judge({ code, details }: CallStatus): Verdict {
     case status.DATA_LOSS:
       return failed('unusable', details);
     case status.DEADLINE_EXCEEDED:
-      return { kind: 'elsewhere', why: 'no answer in time', hopeless: false };
+      return {
+        kind: 'elsewhere',
+        why: isUnreached({ code, details }) ? 'no connection in time' : 'no answer in time',
+        hopeless: false,
+      };
     case status.INTERNAL:
       if (has('parsing error'))
         return failed('unusable', 'its answers are none of etcd; check the port');
