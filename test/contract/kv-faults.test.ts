@@ -228,7 +228,9 @@ fault('a write whose answer was lost is not taken for another one', async (t, et
 fault('who has never reached any member is told so soon', async (t, etcd) => {
   const mute = createServer((socket) => void t.teardown(() => socket.destroy()));
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => void mute.close());
+  t.teardown(() => {
+    mute.close();
+  });
   const silent = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
   const kv = await open(`${silent},127.0.0.1:1`, { callMs: 3_600_000, connectMs: 500 });
   t.teardown(() => kv.close());
