@@ -226,7 +226,9 @@ fault('a write whose answer was lost is not taken for another one', async (t, et
 });
 
 fault('who has never reached any member is told so soon', async (t, etcd) => {
-  const mute = createServer((socket) => void t.teardown(() => socket.destroy()));
+  const mute = createServer((socket) => {
+    t.teardown(() => socket.destroy());
+  });
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
   t.teardown(() => {
     mute.close();
