@@ -108,8 +108,8 @@ run_tests() {
     echo "== $name"
     result=$scratch/$id.json
     rm -f "$result"
-    node_modules/.bin/tap run --jobs="$jobs" --timeout="$timeout_s" --reporter=tap "${compiled[@]}" |
-        node dist/test/support/tally.js "$result" || status=$?
+    node dist/test/support/run-files.js --result "$result" --jobs "$jobs" --timeout-s "$timeout_s" \
+        "${compiled[@]}" || status=$?
     if numbers=$(node -p '
         const { passed, failed, skipped, skips } = JSON.parse(require("fs").readFileSync(process.argv[1]));
         for (const skip of skips) console.error(`  skipped ${skip}`);
@@ -174,19 +174,7 @@ lint_and_format() {
     return "$status"
 }
 
-# tap makes itself anew for the plugins of .taprc when it first runs; several at once would be in each
-# other's way, and in that of the compiler.
-set_up() {
-    bash deploy/dev/setup.sh test || return 1
-    cmp -s .taprc node_modules/.taprc-built && return 0
-    node_modules/.bin/tap build >"$scratch/runner" 2>&1 || {
-        cat "$scratch/runner"
-        return 1
-    }
-    cp .taprc node_modules/.taprc-built
-}
-
-check 'set-up' set_up
+check 'set-up' bash deploy/dev/setup.sh test
 check 'types' npm run --silent build
 
 if [ ${#chosen[@]} -gt 0 ]; then

@@ -16,7 +16,6 @@ import { selvageProgram } from '../../src/lab/program.js';
 import { AgentFolder, eventually } from '../support/agents.js';
 import { skipReason } from '../support/capabilities.js';
 import type { Namespace } from '../support/netns.js';
-import { typedProgram } from '../support/program.js';
 import { createNamespace, vethPair } from '../support/netns.js';
 import type { StreamSummary } from '../support/stream.js';
 
@@ -252,7 +251,7 @@ t.test('two nodes', { skip, timeout: 170_000 }, async (t) => {
   await t.test('a change that is under way is shown wherever one would look', async (t) => {
     const selvage = (...args: readonly string[]): string => {
       // The step lasts for seconds, and three commands are to see it.
-      const [program, ...rest] = typedProgram();
+      const [program, ...rest] = selvageProgram();
       return a
         .tryRun(program!, [...rest, ...args, '--socket', agentA.socket])
         .stdout.replace(/\s+/g, ' ');

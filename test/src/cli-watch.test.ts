@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { exitCodes } from '../../src/cli/exit-codes.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 
 t.setTimeout(120_000);
 
@@ -36,7 +36,7 @@ function watching(): {
   next(): Promise<Shown>;
   end(signal: NodeJS.Signals): Promise<number | null>;
 } {
-  const [program, ...before] = typedProgram();
+  const [program, ...before] = selvageProgram();
   const question = ['route-explain', 'b', '--from', 'a', '--config', file];
   const child = spawn(program!, [...before, ...question, '--watch', '0.2', '-o', 'json'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -18,7 +18,7 @@ import { buildProgram } from '../../src/cli/program.js';
 import { clusterJsonSchema } from '../../src/config/index.js';
 import { SocketTakenError, serveControl } from '../../src/http/server.js';
 import { LabError } from '../../src/lab/names.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 import { fromRoot } from '../support/root.js';
 
 // Many processes, each of which loads the program anew.
@@ -36,7 +36,7 @@ interface Ran {
 }
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const [program, ...before] = typedProgram();
+  const [program, ...before] = selvageProgram();
   return spawned(program!, [...before, ...args], env);
 }
 
@@ -148,7 +148,7 @@ t.test('without the privilege it says so, and nothing else', async (t) => {
     ['down', ...directories],
     ['agent', ...here, ...directories],
   ]) {
-    const [program, ...rest] = [...without, ...typedProgram(), ...args];
+    const [program, ...rest] = [...without, ...selvageProgram(), ...args];
     const ran = await spawned(program!, rest);
     t.equal(ran.code, 3, `${args[0]}: ${ran.err}`);
     t.match(ran.err, /^selvage: this kernel may not be asked or changed: this needs root .*\n$/);
@@ -230,7 +230,10 @@ t.test('what validate prints', async (t) => {
 });
 
 t.test('a reader that has seen enough is no error', async (t) => {
-  const line = [...typedProgram(), 'explain', '10.64.21.7', '--from', 'rack-1', '--config', cluster]
+  const line = [
+    ...selvageProgram(),
+    ...['explain', '10.64.21.7', '--from', 'rack-1', '--config', cluster],
+  ]
     .map((word) => `'${word}'`)
     .join(' ');
   const { out, err, code } = await spawned('bash', ['-c', `set -o pipefail; ${line} | head -n 1`]);
@@ -381,7 +384,7 @@ t.test('with an agent that answers', async (t) => {
 
 t.test('completion for bash', async (t) => {
   const program = join(folder, 'selvage');
-  const quoted = typedProgram().map((word) => `'${word}'`);
+  const quoted = selvageProgram().map((word) => `'${word}'`);
   writeFileSync(program, `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`, { mode: 0o755 });
   const script = await run(['completion', 'bash']);
   const scriptFile = join(folder, 'completion.bash');

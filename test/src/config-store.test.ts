@@ -30,7 +30,7 @@ import { keptVersions, maxValueBytes } from '../../src/store/fleet/config-write.
 import { fleetKeys } from '../../src/store/fleet/keys.js';
 import { skipReason } from '../support/capabilities.js';
 import { startEtcd } from '../support/etcd.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 
 t.setTimeout(180_000);
 
@@ -432,7 +432,7 @@ interface Ran {
 }
 
 function cli(store: string): (args: readonly string[], more?: CliOptions) => Promise<Ran> {
-  const [program, ...before] = typedProgram();
+  const [program, ...before] = selvageProgram();
   return (args, { env = {}, input = '' } = {}) =>
     new Promise((resolve) => {
       const child = execFile(

@@ -31,7 +31,7 @@ import { hasCapability, skipReason } from '../support/capabilities.js';
 import { requireLogin, startEtcd } from '../support/etcd.js';
 import { fleetOf, joinAs, joinRequest, writeConfig } from '../support/fleet.js';
 import { createNamespace } from '../support/netns.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 
 t.setTimeout(180_000);
 
@@ -472,7 +472,7 @@ t.test('the command, on a machine of its own', { skip: skipReason('netns', 'etcd
     folder,
   ];
   const run = (...args: readonly string[]): Promise<Ran> => {
-    const command = [...typedProgram(), ...args];
+    const command = [...selvageProgram(), ...args];
     const { NO_COLOR, FORCE_COLOR, ...env } = process.env;
     return new Promise((resolve) => {
       execFile('ip', ['netns', 'exec', machine.name, ...command], { env }, (error, out, err) => {

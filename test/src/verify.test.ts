@@ -15,7 +15,7 @@ import { matrixReport } from '../../src/verify/matrix-report.js';
 import { diffReport, verifyReport } from '../../src/verify/report.js';
 import type { ClusterSketch } from '../support/cluster-builder.js';
 import { sketchCluster } from '../support/cluster-builder.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 import { fromRoot } from '../support/root.js';
 
 t.setTimeout(120_000);
@@ -28,7 +28,7 @@ const terminal = terminalFor({ isTty: false, columns: undefined, env: {}, noColo
 const basis = { file: 'cluster.yaml' };
 
 function run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const [program, ...before] = typedProgram();
+  const [program, ...before] = selvageProgram();
   const { FORCE_COLOR, ...env } = process.env;
   return new Promise((resolve) => {
     execFile(program!, [...before, ...args], { env }, (error, out, err) => {

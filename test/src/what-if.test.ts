@@ -19,7 +19,7 @@ import { explainReading } from '../../src/explain/node-reading.js';
 import type { NodeReading } from '../../src/explain/node-reading.js';
 import { predict } from '../../src/explain/what-if.js';
 import { nodeTable } from '../../encap/node-table.js';
-import { typedProgram } from '../support/program.js';
+import { selvageProgram } from '../../src/lab/program.js';
 import { fromRoot } from '../support/root.js';
 
 const hybrid = fromRoot('deploy', 'examples', 'hybrid.yaml');
@@ -396,7 +396,7 @@ interface Ran {
 }
 
 function run(...args: readonly string[]): Promise<Ran> {
-  const [program, ...before] = typedProgram();
+  const [program, ...before] = selvageProgram();
   return new Promise((resolve) => {
     execFile(program!, [...before, ...args], (error, out, err) =>
       resolve({ out, err, code: typeof error?.code === 'number' ? error.code : 0 }),
