@@ -5,6 +5,7 @@ import { explainReading } from '../explain/node-reading.js';
 import type { Route } from '../http/server.js';
 import { HttpProblem } from '../http/server.js';
 import type { Prober } from '../probe/pair-probe.js';
+import { absentRoute } from './absent-route.js';
 import type { AgentView } from './agent-reading.js';
 import { agentReading, readActual } from './agent-reading.js';
 import { assess, withGuard } from './assess.js';
@@ -26,11 +27,12 @@ export interface AnswerSources {
   readonly plan: () => NodePlan | undefined;
 }
 
-/** `GET /v1/explain?destination=…`, `GET /v1/plan`, and `POST /v1/plan` with a cluster file. */
+/** `GET /v1/explain?destination=…`, `GET /v1/plan`, `GET /v1/absent`, and `POST /v1/plan` with a cluster file. */
 export function answerRoutes(sources: AnswerSources): readonly Route[] {
   return [
     { method: 'GET', path: '/v1/explain', handle: (query) => explain(sources, query) },
     { method: 'GET', path: '/v1/plan', handle: (query) => planAnswer(sources, query) },
+    absentRoute(() => sources.view().plan.snapshot.cluster),
     previewRoute((cluster, sshClient) => preview(sources, { cluster, sshClient })),
   ];
 }

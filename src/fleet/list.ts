@@ -1,4 +1,5 @@
 /** All nodes of a fleet: who they are, what they have, and how they are. */
+import type { AbsentNode } from '../agent/absent-route.js';
 import type { FleetKeys } from '../store/fleet/keys.js';
 import { groundOf } from '../store/fleet/ground.js';
 import { RecordClaims } from '../store/fleet/record-claims.js';
@@ -19,6 +20,10 @@ export interface ListedNode {
   readonly aliveSince: string | null;
   /** When its oldest block was given; null: it has none. */
   readonly joinedAt: string | null;
+  /** Since then. */
+  readonly ageSeconds: number | null;
+  /** Stale or withdrawn: since when; null: nobody who was asked knows. */
+  readonly absentSince: string | null;
   readonly release: string | null;
   /** Number of the configuration that its kernel follows. */
   readonly config: number | null;
@@ -38,11 +43,17 @@ export interface NodeList {
   readonly problems: readonly string[];
 }
 
-export async function listNodes(
-  kv: KeyValue,
-  place: { readonly keys: FleetKeys; readonly cluster: string },
-): Promise<NodeList> {
-  const { keys, cluster } = place;
+export interface ListPlace {
+  readonly keys: FleetKeys;
+  readonly cluster: string;
+  readonly now: Date;
+  /** What an agent of this cluster says of whom it does not hear; undefined: none was asked. */
+  readonly absent?: readonly AbsentNode[] | undefined;
+}
+
+export async function listNodes(kv: KeyValue, place: ListPlace): Promise<NodeList> {
+  const { keys, cluster, now } = place;
+  const absent = new Map(place.absent?.map((node) => [node.name, node]));
   const [fleet, statuses] = await Promise.all([readFleet(kv, keys), kv.list(keys.statuses)]);
   const claims = new RecordClaims({ fileOf: (name) => `record/${name}` });
   claims.setGround(groundOf(fleet.cluster));
@@ -72,6 +83,8 @@ export async function listNodes(
     const node = listed ?? claims.get(name);
     const alive = fleet.alive.get(name);
     const said = status.get(name);
+    const missed = alive === undefined ? absent.get(name) : undefined;
+    const joined = joinedAt.get(name) ?? null;
     return {
       name,
       zone: node?.zone ?? record?.zone ?? null,
@@ -83,18 +96,20 @@ export async function listNodes(
           : alive !== undefined
             ? 'alive'
             : listed === undefined
-              ? 'stale'
+              ? (missed?.state ?? 'stale')
               : 'listed',
       listed: listed !== undefined,
       aliveSince: alive?.since ?? null,
-      joinedAt: joinedAt.get(name) ?? null,
+      joinedAt: joined,
+      ageSeconds: secondsSince(joined, now),
+      absentSince: missed?.since ?? null,
       release: said?.release ?? null,
       config: said?.config ?? null,
       ready: said?.ready ?? null,
       problems: [...claims.problemsOf(name), ...(said?.problems ?? [])],
     };
   });
-  const counts = { alive: 0, stale: 0, refused: 0, listed: 0 };
+  const counts = { alive: 0, stale: 0, withdrawn: 0, refused: 0, listed: 0 };
   for (const { state } of nodes) counts[state] += 1;
   return {
     schema: 'selvage.nodes/1',
@@ -105,4 +120,9 @@ export async function listNodes(
     counts,
     problems: fleet.problems,
   };
+}
+
+function secondsSince(at: string | null, now: Date): number | null {
+  const from = at === null ? NaN : Date.parse(at);
+  return Number.isNaN(from) ? null : Math.max(0, Math.floor((now.getTime() - from) / 1000));
 }

@@ -13,6 +13,7 @@ export function renderNodes(
   const style: Readonly<Record<NodeState, Style | undefined>> = {
     alive: paint.green,
     stale: paint.yellow,
+    withdrawn: paint.red,
     refused: paint.red,
     listed: paint.dim,
   };
@@ -22,7 +23,7 @@ export function renderNodes(
     { text: node.zone ?? '-' },
     { text: node.addresses.join(',') || '-' },
     { text: node.joinedAt === null ? '-' : age(node.joinedAt, now) },
-    { text: stateOf(node), style: style[node.state] },
+    { text: stateOf(node, now), style: style[node.state] },
     {
       text: node.config === null ? '-' : String(node.config),
       ...(node.config !== null && node.config < report.config ? { style: paint.yellow } : {}),
@@ -34,6 +35,7 @@ export function renderNodes(
   const tally = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([state, count]) => `${count} ${state}`);
+  const knows = report.nodes.every(({ state, absentSince }) => state !== 'stale' || absentSince);
   const wrong = report.nodes.flatMap(({ name, problems }) =>
     problems.slice(0, shownProblems).map((line) => `${name}: ${line}`),
   );
@@ -43,7 +45,7 @@ export function renderNodes(
     ...(counts.stale === 0
       ? []
       : fill(
-          `A stale node keeps its paths for ${report.staleGraceSeconds} s from when its agent was heard of last; then it is withdrawn.`,
+          `A stale node keeps its paths for ${report.staleGraceSeconds} s from when its agent was heard of last; then it is withdrawn.${knows ? '' : ' No agent of this cluster answers here that would know since when.'}`,
           { width },
         )),
     ...[...wrong, ...report.problems].flatMap((line) =>
@@ -54,6 +56,7 @@ export function renderNodes(
 
 const shownProblems = 3;
 
-function stateOf({ state, ready }: ListedNode): string {
-  return state === 'alive' && ready === false ? 'alive, not ready' : state;
+function stateOf({ state, ready, absentSince }: ListedNode, now: Date): string {
+  if (state === 'alive') return ready === false ? 'alive, not ready' : ready ? 'ready' : 'alive';
+  return absentSince === null ? state : `${state} for ${age(absentSince, now)}`;
 }
