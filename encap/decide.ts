@@ -47,7 +47,8 @@ export function decide(
     prefix,
     owner: owner?.name,
     verdict,
-    trail,
+    // Ten thousand of these stay: an array that grew has room for as much again, its copy has not.
+    trail: trail.slice(),
   });
 
   const own = owner?.name === from.name;
@@ -136,12 +137,10 @@ function membershipStep(from: ClusterNode, owner: ClusterNode | undefined): Memb
   });
   if (owner === undefined) return step('unknown');
   if (owner.withdrawn) return step('withdrawn');
-  const ends: OuterEnds[] = [];
-  for (const family of [4, 6] as const) {
-    const pair = outerEnds(from, owner, family);
-    if (pair !== undefined) ends.push(pair);
-  }
-  return ends.length === 0 ? step('no-common-address') : step(undefined, ends);
+  const [four, six] = [outerEnds(from, owner, 4), outerEnds(from, owner, 6)];
+  if (six === undefined)
+    return four === undefined ? step('no-common-address') : step(undefined, [four]);
+  return step(undefined, four === undefined ? [six] : [four, six]);
 }
 
 /** Private first; a public address only of a node that has no other of the family. */
@@ -167,7 +166,7 @@ function ruleStep(snapshot: Snapshot, pair: RulePair): RuleStep {
   const step = (rule: Rule | undefined, deniedBack: Rule | undefined): RuleStep => {
     const result = deniedBack !== undefined ? 'deny' : (rule?.mode ?? 'auto');
     const outcome = result === 'deny' ? 'decide' : 'pass';
-    return { name: 'rule', outcome, trials, rule, result, deniedBack };
+    return { name: 'rule', outcome, trials: trials.slice(), rule, result, deniedBack };
   };
   for (const rule of rules) {
     const mismatch = ruleMismatch(rule, pair);

@@ -30,12 +30,15 @@ export interface InterfaceAddress {
 export function prefixOf(address: Address, length: number): Prefix {
   if (!Number.isInteger(length) || length < 0 || length > familyBits(address.family))
     throw new RangeError(`prefix length ${length} is outside 0–${familyBits(address.family)}`);
-  const bytes = maskBytes(address.bytes, length);
+  const isHost = length === familyBits(address.family);
+  const bytes = isHost ? address.bytes : maskBytes(address.bytes, length);
+  const network = isHost ? address.text : addressFromBytes(bytes).text;
+  // `join` makes one flat string; a template would keep its parts in memory as well.
   return Object.freeze({
     family: address.family,
     bytes,
     length,
-    text: `${addressFromBytes(bytes).text}/${length}`,
+    text: [network, length].join('/'),
   });
 }
 

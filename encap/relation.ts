@@ -14,6 +14,7 @@ import type {
   ZoneSubnet,
 } from './cluster.js';
 import { familyBits } from './address.js';
+import { underlayAddress } from './cluster.js';
 import type { UnderlayFacts } from './underlay/fact.js';
 import type { Prefix } from './prefix.js';
 import { prefixContains, prefixOf } from './prefix.js';
@@ -49,14 +50,6 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
   const cached = sites.get(node);
   if (cached?.zone === zone) return cached;
   const firewall = { ...zone.switches.firewall, ...node.switches.firewall };
-  const attachments: Partial<Record<Family, Attachment>> = {};
-  for (const { address, length } of node.underlay)
-    attachments[address.family] ??= {
-      address,
-      length,
-      network: prefixOf(address, length),
-      declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
-    };
   const { observed } = node;
   const switches = { ...observed?.switches, ...zone.switches, ...node.switches, firewall };
   const kind = JSON.stringify([
@@ -67,20 +60,54 @@ export function siteOf(cluster: Cluster, node: ClusterNode): Site {
     node.live?.accepts,
     observed?.admits,
   ]);
-  const site: Site = { node, zone, switches, attachments, kind: sharedKind(zone, kind) };
+  const common = commonOf(zone);
+  const shared = sharedAs(common.kinds, kind, { kind, switches });
+  const site: Site = { node, zone, attachments: attachmentsOf(node, zone), ...shared };
   sites.set(node, site);
   return site;
 }
 
-const kinds = new WeakMap<Zone, Map<string, string>>();
+function attachmentsOf(node: ClusterNode, zone: Zone): Site['attachments'] {
+  const [four, six] = [attachmentOf(node, zone, 4), attachmentOf(node, zone, 6)];
+  if (six === undefined) return four === undefined ? {} : { 4: four };
+  return four === undefined ? { 6: six } : { 4: four, 6: six };
+}
 
-/** One string for all sites of a kind, and not one each. */
-function sharedKind(zone: Zone, kind: string): string {
-  let known = kinds.get(zone);
-  if (known === undefined) kinds.set(zone, (known = new Map<string, string>()));
-  const shared = known.get(kind);
-  if (shared === undefined) known.set(kind, kind);
-  return shared ?? kind;
+function attachmentOf(node: ClusterNode, zone: Zone, family: Family): Attachment | undefined {
+  const own = underlayAddress(node, family);
+  if (own === undefined) return undefined;
+  const { address, length } = own;
+  const network = prefixOf(address, length);
+  return {
+    address,
+    length,
+    network: sharedAs(commonOf(zone).networks, network.text, network),
+    declared: zone.subnets.find((subnet) => prefixContains(subnet.prefix, address)),
+  };
+}
+
+/** What sites of a zone have in common: one object for all of them, and not one each. */
+interface Common {
+  readonly kinds: Map<string, Pick<Site, 'kind' | 'switches'>>;
+  readonly networks: Map<string, Prefix>;
+}
+
+const sharedMax = 1_000;
+const commons = new WeakMap<Zone, Common>();
+
+function commonOf(zone: Zone): Common {
+  let common = commons.get(zone);
+  if (common === undefined) commons.set(zone, (common = { kinds: new Map(), networks: new Map() }));
+  return common;
+}
+
+function sharedAs<T>(known: Map<string, T>, key: string, value: T): T {
+  const shared = known.get(key);
+  if (shared !== undefined) return shared;
+  // Those of nodes that have gone are not kept for good.
+  if (known.size >= sharedMax) known.clear();
+  known.set(key, value);
+  return value;
 }
 
 /** The subnet for rules: the zone's declared one, else the one that the address's own mask makes. */

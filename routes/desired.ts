@@ -2,7 +2,7 @@
  * The kernel objects that the RIB asks for: devices and their addresses first, then for each peer
  * the entries that its mode needs and its routes (peer-objects.ts).
  */
-import type { Address } from '../encap/address.js';
+import type { Address, Family } from '../encap/address.js';
 import type { Cluster, ClusterNode, LocalFacts, Snapshot } from '../encap/cluster.js';
 import { underlayAddress } from '../encap/cluster.js';
 import type { Carriage, VxlanId } from '../encap/mode.js';
@@ -94,7 +94,7 @@ class Builder {
   readonly #objects = new Map<string, DesiredObject>();
   readonly #peers = new Map<string, string>();
   /** Own tunnel addresses that some device has. */
-  readonly #addresses = new Set<string>();
+  readonly #sources: Partial<Record<Family, Address>> = {};
   readonly #userspace: Carriage[] = [];
   readonly #problems: string[] = [];
   readonly #notices: string[] = [];
@@ -230,7 +230,7 @@ class Builder {
           );
         continue;
       }
-      this.#addresses.add(address.text);
+      this.#sources[family] = address;
       add(address, family === 4 ? 32 : 128);
       // Peers route by this one. The kernel makes it when the device comes up, and only then.
       if (family === 6 && link.kind === 'vxlan') add(linkLocalOf(link.mac), 64);
@@ -275,7 +275,7 @@ class Builder {
     const links = new Map<string, OwnLink>();
     for (const object of this.#objects.values())
       if (object.type === 'link') links.set(object.name, object);
-    return { cluster, self, kinds, overlap, links, addresses: this.#addresses };
+    return { cluster, self, kinds, overlap, links, sources: this.#sources };
   }
 
   #route(route: Pick<RouteObject, 'prefix' | 'metric' | 'target'>): void {

@@ -39,8 +39,8 @@ const defaults = { writesMax: 20, windowMs: 10_000, firstPauseMs: 100, lastPause
 
 interface Entry {
   wish: Wish;
-  /** Times of the writes within the window, oldest first. */
-  writesMs: number[];
+  /** Times of the writes within the window, oldest first; of thousands at once, one each, shared. */
+  writesMs: readonly number[];
   repairs: number;
   sinceMs: number;
   /** 0: no fight. */
@@ -51,6 +51,8 @@ interface Entry {
 export class Fights {
   readonly #options: Required<FightOptions>;
   readonly #entries = new Map<string, Entry>();
+  /** Of the last first write. */
+  #onceMs: readonly [number] = [0];
 
   constructor(options: FightOptions = {}) {
     const given = { ...defaults, ...options };
@@ -63,15 +65,20 @@ export class Fights {
     const { windowMs, writesMax, firstPauseMs, lastPauseMs } = this.#options;
     let entry = this.#entries.get(key);
     if (entry === undefined || !sameWish(entry.wish, wish)) {
-      entry = { wish, writesMs: [], repairs: 0, sinceMs: nowMs, pauseMs: 0, untilMs: 0 };
+      entry = { wish, writesMs: never, repairs: 0, sinceMs: nowMs, pauseMs: 0, untilMs: 0 };
       this.#entries.set(key, entry);
     }
-    entry.writesMs = entry.writesMs.filter((at) => at > nowMs - windowMs && at <= nowMs);
-    entry.writesMs.push(nowMs);
+    const recent = entry.writesMs.filter((at) => at > nowMs - windowMs && at <= nowMs);
+    entry.writesMs = recent.length === 0 ? this.#once(nowMs) : [...recent, nowMs];
     entry.repairs++;
     if (entry.pauseMs === 0 && entry.writesMs.length <= writesMax) return;
     entry.pauseMs = Math.min(lastPauseMs, Math.max(firstPauseMs, entry.pauseMs * 2));
     entry.untilMs = nowMs + entry.pauseMs;
+  }
+
+  #once(nowMs: number): readonly [number] {
+    if (this.#onceMs[0] !== nowMs) this.#onceMs = [nowMs];
+    return this.#onceMs;
   }
 
   /** Must this write wait? Not when what is wanted has changed in the meantime. */
@@ -115,6 +122,8 @@ export class Fights {
     return lastWriteMs(entry) + Math.max(this.#options.quietMs, 2 * entry.pauseMs);
   }
 }
+
+const never: readonly number[] = [];
 
 function lastWriteMs(entry: Entry): number {
   return entry.writesMs.at(-1) ?? 0;

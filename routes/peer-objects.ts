@@ -28,9 +28,12 @@ export interface PeerContext {
   readonly overlap: Overlap;
   /** Desired devices of ours, by name. */
   readonly links: ReadonlyMap<string, OwnLink>;
-  /** Own tunnel addresses that some device has, as texts. */
-  readonly addresses: ReadonlySet<string>;
+  /** Own tunnel addresses that some device has. */
+  readonly sources: Readonly<Partial<Record<Family, Address>>>;
 }
+
+type UnicastTarget = Extract<RouteTarget, { readonly kind: 'unicast' }>;
+type Way = Pick<UnicastTarget, 'device' | 'gateway' | 'onlink'>;
 
 /** In the order in which they are needed: what a route leads to comes before it. */
 export function pathObjects(context: PeerContext, decision: Decision): readonly DesiredObject[] {
@@ -45,18 +48,23 @@ export function pathObjects(context: PeerContext, decision: Decision): readonly 
     case 'forward':
       break;
   }
-  const { cluster, self } = context;
+  const { cluster } = context;
   const peer = cluster.nodes.get(decision.owner!)!;
-  const source = tunnelAddress(self, prefix.family);
-  // Where everything goes natively no device has the tunnel address: the NIC's own then serves.
-  const preferredSource =
-    source !== undefined && context.addresses.has(source.text) ? source : undefined;
-  const base = { kind: 'unicast', mtu: verdict.mtu, preferredSource } as const;
+  // Each field by its name: with a spread the engine keeps a description for every single object.
+  const unicast = ({ device, gateway, onlink }: Way): UnicastTarget => ({
+    kind: 'unicast',
+    device,
+    gateway,
+    onlink,
+    mtu: verdict.mtu,
+    // Where everything goes natively no device has the tunnel address: the NIC's own then serves.
+    preferredSource: context.sources[prefix.family],
+  });
   if (verdict.nextHop.kind !== 'tunnel') {
     const { via, device } = verdict.nextHop;
     if (via === undefined || device === undefined) return [];
     const onlink = verdict.nextHop.kind === 'adjacent';
-    return [pathRoute(decision, { ...base, device, gateway: via, onlink })];
+    return [pathRoute(decision, unicast({ device, gateway: via, onlink }))];
   }
   const device = deviceTo(context, { peer, carriage: verdict.carriage });
   const link = context.links.get(device);
@@ -66,17 +74,17 @@ export function pathObjects(context: PeerContext, decision: Decision): readonly 
     const hop = { cluster: cluster.name, peer, device, remote, inner: prefix.family };
     const { entries, gateway } = vxlanNextHop(hop);
     const onlink = prefix.family === 4;
-    return [...entries, pathRoute(decision, { ...base, device, gateway, onlink })];
+    return [...entries, pathRoute(decision, unicast({ device, gateway, onlink }))];
   }
   // The data plane behind a TUN looks up the inner destination itself.
   if (link.kind === 'tun')
-    return [pathRoute(decision, { ...base, device, gateway: undefined, onlink: false })];
+    return [pathRoute(decision, unicast({ device, gateway: undefined, onlink: false }))];
   if (link.kind === 'ip6tnl') {
-    const target = { ...base, device, gateway: undefined, onlink: false };
+    const target = unicast({ device, gateway: undefined, onlink: false });
     return [pathRoute(decision, { ...target, encapDestination: remote })];
   }
   const gateway = prefix.family === 4 ? remote : v4Compatible(remote);
-  return [pathRoute(decision, { ...base, device, gateway, onlink: true })];
+  return [pathRoute(decision, unicast({ device, gateway, onlink: true }))];
 }
 
 function pathRoute({ prefix }: Decision, target: RouteTarget): RouteObject {

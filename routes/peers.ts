@@ -82,7 +82,7 @@ export function guardPeer(
   const others = overlap.underlay.get(node.name) ?? [];
   return {
     node: node.name,
-    outerSources: [...outerSources(snapshot, self, node), ...others],
+    outerSources: outerSources(snapshot, self, node).concat(others),
     innerSources: innerSources(node, others),
     nativeSources: node.overlay.filter((prefix) => {
       const key = carriageKey({ mode: 'native', outer: prefix.family, inner: prefix.family });
@@ -121,7 +121,7 @@ export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpe
     peers.push({
       node: node.name,
       remote,
-      outerSources: [...outerSources(snapshot, self, node), ...others],
+      outerSources: outerSources(snapshot, self, node).concat(others),
       prefixes: node.overlay.filter(
         (prefix) =>
           prefix.family === carriage.inner &&
@@ -148,15 +148,13 @@ export function planeSpec(question: PeersQuestion, carriage: Carriage): PlaneSpe
 function outerSources(snapshot: Snapshot, self: ClusterNode, node: ClusterNode): Address[] {
   const { cluster } = snapshot;
   const link = linkBetween(cluster, siteOf(cluster, self).zone, siteOf(cluster, node).zone);
-  return [
-    ...node.underlay.map((entry) => entry.address),
-    ...(link?.allowPublic === true ? node.publicAddresses : []),
-  ];
+  const underlay = node.underlay.map((entry) => entry.address);
+  return link?.allowPublic === true ? underlay.concat(node.publicAddresses) : underlay;
 }
 
 function innerSources(node: ClusterNode, others: readonly Address[]): Prefix[] {
-  const addresses = [...node.underlay.map((entry) => entry.address), ...others];
-  return [...node.overlay, ...addresses.map(hostPrefix)];
+  const addresses = node.underlay.map((entry) => entry.address).concat(others);
+  return node.overlay.concat(addresses.map(hostPrefix));
 }
 
 /** Is the mode chosen, or kept out by nothing that could not change while packets are under way? */

@@ -8,19 +8,24 @@ import { addressFromBytes } from '../encap/address.js';
 import type { ClusterNode } from '../encap/cluster.js';
 import { firstAddress } from '../encap/prefix.js';
 
-/** MACs already derived: every pass asks for those of all peers. */
-const derived = new Map<string, string>();
+/** MACs already derived, by cluster and node: every pass asks for those of all peers. */
+const derived = new Map<string, Map<string, string>>();
 const derivedMax = 200_000;
+const clustersMax = 8;
 
 /** 02 (locally administered, unicast) and the first five bytes of a hash of cluster and node. */
 export function vtepMac(cluster: string, node: string): string {
-  const name = `selvage/1/${cluster}/${node}`;
-  const known = derived.get(name);
-  if (known !== undefined) return known;
-  const digest = createHash('sha256').update(name).digest('hex');
-  const mac = `02:${digest.slice(0, 10).match(/../g)!.join(':')}`;
-  if (derived.size >= derivedMax) derived.clear();
-  derived.set(name, mac);
+  let known = derived.get(cluster);
+  if (known === undefined || known.size >= derivedMax) {
+    if (derived.size >= clustersMax) derived.clear();
+    derived.set(cluster, (known = new Map<string, string>()));
+  }
+  let mac = known.get(node);
+  if (mac === undefined) {
+    const digest = createHash('sha256').update(`selvage/1/${cluster}/${node}`).digest('hex');
+    mac = ['02', ...digest.slice(0, 10).match(/../g)!].join(':');
+    known.set(node, mac);
+  }
   return mac;
 }
 

@@ -79,9 +79,10 @@ function readNode(
     name: value.name ?? '',
     zone: zone?.zone.name ?? '',
     underlay: Object.freeze(underlay),
-    publicAddresses: Object.freeze(publics.map(([address]) => address)),
+    publicAddresses:
+      publics.length === 0 ? noAddresses : Object.freeze(publics.map(([address]) => address)),
     overlay: Object.freeze(overlay.map((placed) => placed.prefix)),
-    labels: Object.freeze({ ...value.labels }),
+    labels: value.labels === undefined ? noLabels : Object.freeze({ ...value.labels }),
     switches: readSwitches(value),
     mtu: value.mtu,
     accepts: readAccepts(value.accepts),
@@ -98,6 +99,10 @@ function readNode(
     publicPaths: publics.map(([, place]) => place),
   };
 }
+
+/** One for the thousands of nodes that have none. */
+const noLabels: ClusterNode['labels'] = Object.freeze({});
+const noAddresses: readonly Address[] = Object.freeze([]);
 
 type Reading = ReadContext & { readonly bad: Set<string> };
 

@@ -122,11 +122,16 @@ function readSubnets(
   return { subnets: Object.freeze(subnets), placed, failed };
 }
 
+const noSwitches: Switches = Object.freeze({});
+
 /** The switches among the keys of a zone or a node; absent ones stay absent. */
 export function readSwitches(value: {
   readonly [K in keyof Switches]?: SwitchInput<K> | undefined;
 }): Switches {
   const firewall = Object.entries(value.firewall ?? {}).filter(([, state]) => state !== undefined);
+  const isSaid =
+    value.sourceDestinationCheck ?? value.ipForwarding ?? value.fabricRoutes ?? firewall[0];
+  if (isSaid === undefined) return noSwitches;
   return Object.freeze({
     ...(value.sourceDestinationCheck && { sourceDestinationCheck: value.sourceDestinationCheck }),
     ...(value.ipForwarding && { ipForwarding: value.ipForwarding }),
