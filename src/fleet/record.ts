@@ -45,7 +45,7 @@ export function recordText(content: RecordContent, before: Registered | undefine
 /** Would every agent take the record? Throws with what is wrong otherwise. */
 export function checkRecord(value: string, cluster: Cluster, name: string): void {
   const read = readRecord(
-    { key: `record/${name}`, value, createRevision: 0, modRevision: 0 },
+    { value },
     { name, file: `the record of ${name}`, ground: groundOf(cluster) },
   );
   if (!read.ok)

@@ -8,6 +8,7 @@ import type { Prefix } from '../../../encap/prefix.js';
 import { prefixCovers, tryParsePrefix } from '../../../encap/prefix.js';
 import { isName } from '../../config/names.js';
 import type { Entry } from '../kv.js';
+import { Bags } from './bags.js';
 import type { Ground } from './ground.js';
 import { OverlapIndex } from './overlap-index.js';
 import { ProblemLines } from './problem-lines.js';
@@ -33,9 +34,9 @@ export class BlockClaims {
   #ground: Ground | undefined;
   readonly #held = new Map<string, Held>();
   readonly #index = new OverlapIndex<Held>();
-  readonly #byNode = new Map<string, Set<Held>>();
+  readonly #byNode = new Bags<string, Held>();
   /** By address, the blocks that it was given with. */
-  readonly #withAddress = new Map<string, Set<Held>>();
+  readonly #withAddress = new Bags<string, Held>();
   readonly #dirty = new Set<string>();
   /** By id, what is wrong with it. */
   readonly problems = new ProblemLines();
@@ -61,14 +62,8 @@ export class BlockClaims {
     const held: Held = { claim, counts: false };
     this.#held.set(id, held);
     this.#index.add(claim.prefix, held);
-    const own = this.#byNode.get(claim.node);
-    if (own === undefined) this.#byNode.set(claim.node, new Set([held]));
-    else own.add(held);
-    for (const address of claim.addresses) {
-      const others = this.#withAddress.get(address);
-      if (others === undefined) this.#withAddress.set(address, new Set([held]));
-      else others.add(held);
-    }
+    this.#byNode.add(claim.node, held);
+    for (const address of claim.addresses) this.#withAddress.add(address, held);
     this.#touch(claim);
   }
 
@@ -82,14 +77,8 @@ export class BlockClaims {
     if (held === undefined) return;
     this.#held.delete(id);
     this.#index.remove(held);
-    const own = this.#byNode.get(held.claim.node);
-    own?.delete(held);
-    if (own?.size === 0) this.#byNode.delete(held.claim.node);
-    for (const address of held.claim.addresses) {
-      const others = this.#withAddress.get(address);
-      others?.delete(held);
-      if (others?.size === 0) this.#withAddress.delete(address);
-    }
+    this.#byNode.delete(held.claim.node, held);
+    for (const address of held.claim.addresses) this.#withAddress.delete(address, held);
     this.#touch(held.claim);
   }
 
@@ -107,7 +96,7 @@ export class BlockClaims {
 
   /** Is it inside a block of that node that counts? */
   isOwn(node: string, prefix: Prefix): boolean {
-    for (const { counts, claim } of this.#byNode.get(node) ?? [])
+    for (const { counts, claim } of this.#byNode.get(node))
       if (counts && prefixCovers(claim.prefix, prefix)) return true;
     return false;
   }
@@ -115,14 +104,14 @@ export class BlockClaims {
   /** The oldest block that counts and came with that address. */
   giftOf(address: string): BlockClaim | undefined {
     let oldest: BlockClaim | undefined;
-    for (const { counts, claim } of this.#withAddress.get(address) ?? [])
+    for (const { counts, claim } of this.#withAddress.get(address))
       if (counts && (oldest === undefined || isOlder(claim, oldest))) oldest = claim;
     return oldest;
   }
 
   /** Did any address come with that node's blocks? */
   wasGivenAddresses(node: string): boolean {
-    for (const { counts, claim } of this.#byNode.get(node) ?? [])
+    for (const { counts, claim } of this.#byNode.get(node))
       if (counts && claim.addresses.length > 0) return true;
     return false;
   }
@@ -171,13 +160,15 @@ export class BlockClaims {
   }
 }
 
+const none: readonly string[] = Object.freeze([]);
+
 function readClaim(id: string, entry: Entry): BlockClaim | string {
   const prefix = tryParsePrefix(id.replace('_', '/'));
   if (typeof prefix === 'string' || prefix.text.replace('/', '_') !== id)
     return 'its key is no prefix';
   const read = readBlockValue(entry);
   if (!read.ok) return read.problem;
-  const { node, addresses = [] } = read.value;
+  const { node, addresses = none } = read.value;
   if (!isName(node)) return 'its node has no name of a node';
   return { id, createRevision: entry.createRevision, prefix, node, addresses };
 }

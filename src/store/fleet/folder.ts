@@ -13,62 +13,98 @@ export interface FolderHandlers {
   onState(state: WatchState): void;
 }
 
+export interface FolderOptions {
+  readonly prefix: string;
+  readonly handlers: FolderHandlers;
+  /** Of this one the entry is kept. */
+  readonly kept?: string;
+}
+
+/** Of ten thousand keys little is kept: whoever needs a value has been given it. */
+interface Told {
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** Of the value. */
+  readonly digest: number;
+}
+
 export class Folder {
   readonly #prefix: string;
   readonly #handlers: FolderHandlers;
-  readonly #entries = new Map<string, Entry>();
+  readonly #told = new Map<string, Told>();
+  readonly #keptId: string | undefined;
+  #kept: Entry | undefined;
   readonly #watch: Watch;
 
-  constructor(
-    kv: KeyValue,
-    options: { readonly prefix: string; readonly handlers: FolderHandlers },
-  ) {
-    this.#prefix = options.prefix;
-    this.#handlers = options.handlers;
-    this.#watch = kv.watch(options.prefix, {
+  constructor(kv: KeyValue, options: FolderOptions) {
+    const { prefix, handlers, kept } = options;
+    this.#prefix = prefix;
+    this.#handlers = handlers;
+    this.#keptId = kept;
+    this.#watch = kv.watch(prefix, {
       onSnapshot: ({ entries, revision }) => {
-        const present = new Set(entries.map(({ key }) => key));
-        for (const key of [...this.#entries.keys()])
-          if (!present.has(key)) this.#delete(key, revision);
+        if (this.#told.size > 0) {
+          const present = new Set(entries.map(({ key }) => this.#idOf(key)));
+          for (const id of [...this.#told.keys()]) if (!present.has(id)) this.#delete(id, revision);
+        }
         for (const entry of entries) this.#put(entry);
         this.#handlers.told(revision);
       },
       onEvents: (events: readonly KeyEvent[], revision) => {
         for (const event of events)
           if (event.kind === 'put') this.#put(event.entry);
-          else this.#delete(event.key, event.revision);
+          else this.#delete(this.#idOf(event.key), event.revision);
         this.#handlers.told(revision);
       },
       onState: (state) => this.#handlers.onState(state),
     });
   }
 
-  get size(): number {
-    return this.#entries.size;
+  has(id: string): boolean {
+    return this.#told.has(id);
   }
 
-  get(id: string): Entry | undefined {
-    return this.#entries.get(this.#prefix + id);
+  /** What is there under the id that was asked for at the beginning. */
+  get kept(): Entry | undefined {
+    return this.#kept;
   }
 
   close(): void {
     this.#watch.close();
   }
 
-  #put(entry: Entry): void {
-    const before = this.#entries.get(entry.key);
-    // Told again, or restored from a copy with other content under the old numbers.
-    if (
-      before?.modRevision === entry.modRevision &&
-      before.createRevision === entry.createRevision &&
-      before.value === entry.value
-    )
-      return;
-    this.#entries.set(entry.key, entry);
-    this.#handlers.put(entry.key.slice(this.#prefix.length), entry);
+  /** A text of its own, which does not hold on to the key that it is the end of. */
+  #idOf(key: string): string {
+    return Buffer.from(key.slice(this.#prefix.length)).toString();
   }
 
-  #delete(key: string, revision: number): void {
-    if (this.#entries.delete(key)) this.#handlers.delete(key.slice(this.#prefix.length), revision);
+  #put(entry: Entry): void {
+    const { createRevision, modRevision, value } = entry;
+    const id = this.#idOf(entry.key);
+    const before = this.#told.get(id);
+    const digest = digestOf(value);
+    // Told again, or restored from a copy with other content under the old numbers.
+    if (
+      before?.modRevision === modRevision &&
+      before.createRevision === createRevision &&
+      before.digest === digest
+    )
+      return;
+    if (id === this.#keptId) this.#kept = entry;
+    this.#told.set(id, { createRevision, modRevision, digest });
+    this.#handlers.put(id, entry);
   }
+
+  #delete(id: string, revision: number): void {
+    if (id === this.#keptId) this.#kept = undefined;
+    if (this.#told.delete(id)) this.#handlers.delete(id, revision);
+  }
+}
+
+/** FNV-1a, of what a value cannot choose alone: its numbers are compared as well. */
+function digestOf(text: string): number {
+  let digest = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) digest = Math.imul(digest ^ text.charCodeAt(i), 0x01000193);
+  // Of 31 bits it needs no object of its own.
+  return digest >>> 1;
 }

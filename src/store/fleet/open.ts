@@ -106,7 +106,7 @@ class OpenFleetStore implements FleetStore {
       fileOf: (version) => `${this.name}/config/${version.replace(/^0+(?=\d)/, '')}`,
       signal: this.#closing.signal,
     });
-    this.#records = new RecordClaims({ fileOf: (name) => `${this.name}/record/${name}` });
+    this.#records = new RecordClaims({ fileOf: (name) => [this.name, 'record', name].join('/') });
     this.#presence = new Presence({
       clock,
       now,
@@ -121,7 +121,7 @@ class OpenFleetStore implements FleetStore {
           this.#known.has('record') &&
           (this.#records.has(node) || this.#inForce?.ground.listed.has(node) === true),
         recordWith: (found) =>
-          recordDraft(this.#folders.record.get(node), found, {
+          recordDraft(this.#folders.record.kept, found, {
             name: node,
             ground: this.#inForce?.ground,
           }),
@@ -133,6 +133,7 @@ class OpenFleetStore implements FleetStore {
     const open = (name: FolderName, handlers: Pick<FolderHandlers, 'put' | 'delete'>): Folder =>
       new Folder(kv, {
         prefix: `${keys.all}${name}/`,
+        ...(node === undefined ? {} : { kept: node }),
         handlers: {
           ...handlers,
           told: (revision) => this.#told(name, revision),
@@ -224,7 +225,7 @@ class OpenFleetStore implements FleetStore {
   }
 
   get probedPlanes(): Accepts {
-    return this.#node === undefined ? {} : probedPlanes(this.#folders.record.get(this.#node));
+    return probedPlanes(this.#folders.record.kept);
   }
 
   publish({ revision, findings, ...said }: NodeReport): void {
@@ -264,7 +265,7 @@ class OpenFleetStore implements FleetStore {
   }
 
   #notePresence(name: string): void {
-    const alive = this.#folders.alive.get(name) !== undefined;
+    const alive = this.#folders.alive.has(name);
     this.#presence.note(name, this.#records.has(name) ? alive : undefined);
   }
 

@@ -31,7 +31,7 @@ export type RecordReading =
     }
   | { readonly ok: false; readonly problem: string };
 
-export function readRecord(entry: Entry, context: RecordContext): RecordReading {
+export function readRecord(entry: Pick<Entry, 'value'>, context: RecordContext): RecordReading {
   const { name, file, ground } = context;
   const read = readRecordValue(entry);
   if (!read.ok) return read;

@@ -17,6 +17,7 @@ import type { Prefix } from '../../../encap/prefix.js';
 import { prefixCovers } from '../../../encap/prefix.js';
 import { isName } from '../../config/names.js';
 import type { Entry } from '../kv.js';
+import { Bags } from './bags.js';
 import { type BlockClaim, BlockClaims, shown } from './block-claims.js';
 import { type Ground, addressesOf } from './ground.js';
 import { OverlapIndex } from './overlap-index.js';
@@ -28,7 +29,8 @@ import { isOlder } from './seniority.js';
 interface Registered {
   readonly id: string;
   readonly createRevision: number;
-  readonly entry: Entry;
+  /** Of its key: read anew when the configuration says otherwise what is a good one. */
+  readonly text: string;
   /** What the record says, or why it cannot be read. */
   reading: RecordReading;
   addresses: readonly string[];
@@ -45,7 +47,7 @@ export class RecordClaims {
   readonly #options: RecordClaimsOptions;
   readonly #blocks = new BlockClaims((claim) => this.#touchOwners(claim));
   readonly #records = new Map<string, Registered>();
-  readonly #claimants = new Map<string, Set<Registered>>();
+  readonly #claimants = new Bags<string, Registered>();
   readonly #overlay = new OverlapIndex<Registered>();
   readonly #problems = new ProblemLines();
   #ground: Ground | undefined;
@@ -102,11 +104,11 @@ export class RecordClaims {
   putRecord(name: string, entry: Entry): void {
     const before = this.#records.get(name);
     if (before !== undefined) this.#forget(before);
-    const { createRevision } = entry;
+    const { createRevision, value: text } = entry;
     const registered: Registered = {
       id: name,
       createRevision,
-      entry,
+      text,
       reading: unread,
       addresses: [],
       accepted: before?.accepted,
@@ -151,18 +153,14 @@ export class RecordClaims {
 
   #read(registered: Registered, ground: Ground): void {
     this.#unlist(registered);
-    const { id, entry } = registered;
+    const { id, text } = registered;
     const reading = isName(id)
-      ? readRecord(entry, { name: id, file: this.#options.fileOf(id), ground })
+      ? readRecord({ value: text }, { name: id, file: this.#options.fileOf(id), ground })
       : ({ ok: false, problem: 'its key ends in no name of a node' } as const);
     registered.reading = reading;
     if (reading.ok) {
       registered.addresses = addressesOf(reading.value);
-      for (const address of registered.addresses) {
-        const others = this.#claimants.get(address);
-        if (others === undefined) this.#claimants.set(address, new Set([registered]));
-        else others.add(registered);
-      }
+      for (const address of registered.addresses) this.#claimants.add(address, registered);
       for (const prefix of reading.value.overlay) this.#overlay.add(prefix, registered);
     }
     this.#touchRivals(registered);
@@ -174,11 +172,7 @@ export class RecordClaims {
   }
 
   #unlist(registered: Registered): void {
-    for (const address of registered.addresses) {
-      const others = this.#claimants.get(address);
-      others?.delete(registered);
-      if (others?.size === 0) this.#claimants.delete(address);
-    }
+    for (const address of registered.addresses) this.#claimants.delete(address, registered);
     registered.addresses = [];
     this.#overlay.remove(registered);
   }
@@ -189,13 +183,13 @@ export class RecordClaims {
 
   *#rivals(registered: Registered): IterableIterator<Registered> {
     for (const address of registered.addresses)
-      for (const rival of this.#claimants.get(address) ?? []) if (rival !== registered) yield rival;
+      for (const rival of this.#claimants.get(address)) if (rival !== registered) yield rival;
   }
 
   #touchOwners(claim: BlockClaim): void {
     this.#dirty.add(claim.node);
     for (const address of claim.addresses)
-      for (const { id } of this.#claimants.get(address) ?? []) this.#dirty.add(id);
+      for (const { id } of this.#claimants.get(address)) this.#dirty.add(id);
     for (const { id } of this.#overlay.overlapping(claim.prefix)) this.#dirty.add(id);
   }
 
@@ -236,7 +230,7 @@ export class RecordClaims {
         return `node ${id} claims ${address}, which it was not given when it joined: refused; if it has moved, let it join again ("selvage node join")`;
       const isPlace = isUnderlay(reading, address);
       let oldest: Registered | undefined;
-      for (const rival of this.#claimants.get(address) ?? []) {
+      for (const rival of this.#claimants.get(address)) {
         if (rival === registered) continue;
         // Whether that one counts is no matter, else two of them could decide by who came first.
         if (ground.hasSubnets && isPlace !== isUnderlay(rival.reading, address)) {
