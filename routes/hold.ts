@@ -62,6 +62,7 @@ function waitingRoutes(
       candidates.set(pathRouteKey(prefix), { peer: owner!, next: verdict.carriage });
   }
   if (candidates.size === 0) return [];
+  const sources = sourcesOf(desired);
   return state.routes.flatMap((route) => {
     const candidate = candidates.get(objectKey(route));
     const { target } = route;
@@ -71,22 +72,24 @@ function waitingRoutes(
       next?.type === 'route' &&
       next.target.kind === 'unicast' &&
       next.target.device === target.device;
-    return same || !stillStands(desired, target) ? [] : [{ route, ...candidate }];
+    return same || !stillStands(target, sources) ? [] : [{ route, ...candidate }];
   });
 }
 
 /** Will what the route needs of ours be there? A device of others' and its state are their business. */
 function stillStands(
-  desired: DesiredState,
-  target: Extract<RouteObject['target'], { readonly kind: 'unicast' }>,
+  { preferredSource }: Extract<RouteObject['target'], { readonly kind: 'unicast' }>,
+  sources: ReadonlySet<string>,
 ): boolean {
-  const source = target.preferredSource;
-  return (
-    source === undefined ||
-    [...desired.objects.values()].some(
-      (object) => object.type === 'address' && object.address.address.text === source.text,
-    )
-  );
+  return preferredSource === undefined || sources.has(preferredSource.text);
+}
+
+/** Addresses that routes can prefer. */
+function sourcesOf({ objects }: DesiredState): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const object of objects.values())
+    if (object.type === 'address') found.add(object.address.address.text);
+  return found;
 }
 
 /** The neighbour and FDB entries behind a route's next hop. */

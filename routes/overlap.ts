@@ -203,8 +203,9 @@ function sendingCluster(question: OverlapQuestion, terms: Terms): Cluster {
   let { nodes } = cluster;
   if (history.length > 1) {
     const held = [...cluster.nodes.values()].flatMap((node) => {
+      if (node.withdrawn || isAsIn(terms, node)) return [];
       const underlay = termsUnderlay(terms, node.name);
-      return node.withdrawn || underlay === undefined || sameUnderlay(underlay, node.underlay)
+      return underlay === undefined || sameUnderlay(underlay, node.underlay)
         ? []
         : [{ ...node, underlay }];
     });
@@ -266,6 +267,7 @@ function otherAddresses(question: {
   let holders: ReadonlyMap<string, string> | undefined;
   for (const node of cluster.nodes.values()) {
     if (node.withdrawn) continue;
+    if (sending.nodes === cluster.nodes && known.every((terms) => isAsIn(terms, node))) continue;
     const present = new Set(
       sending.nodes.get(node.name)?.underlay.map(({ address }) => address.text),
     );
@@ -291,6 +293,16 @@ function addressHolders(cluster: Cluster): ReadonlyMap<string, string> {
     if (!node.withdrawn)
       for (const { address } of node.underlay) holders.set(address.text, node.name);
   return holders;
+}
+
+/** Most nodes are where they were, which is seen without reading what the terms say. */
+function isAsIn(terms: Terms, node: ClusterNode): boolean {
+  const texts = terms.underlay[node.name];
+  return (
+    texts === undefined ||
+    (texts.length === node.underlay.length &&
+      termsOfNode(node).every((text, i) => text === texts[i]))
+  );
 }
 
 function termsUnderlay(terms: Terms, name: string): readonly InterfaceAddress[] | undefined {
