@@ -98,6 +98,7 @@ export class Journal {
     for (const change of withheld)
       // What is still so was noticed when it began.
       if (!this.#isNoticed(change)) put(change, 'withheld');
+    this.#forgetOldest();
     this.#passes.push({
       at: at.toISOString(),
       durationMs: Math.round(pass.durationMs * 10) / 10,
@@ -130,9 +131,16 @@ export class Journal {
     // To the end: the order of the map is that of the last changes.
     this.#objects.delete(key);
     this.#objects.set(key, record);
-    if (this.#objects.size <= this.#maxObjects) return;
-    const [oldest] = this.#objects.keys();
-    this.#objects.delete(oldest!);
+  }
+
+  /** All in one walk: to find the first of a map takes as long as much was deleted before it. */
+  #forgetOldest(): void {
+    let excess = this.#objects.size - this.#maxObjects;
+    if (excess <= 0) return;
+    for (const key of this.#objects.keys()) {
+      this.#objects.delete(key);
+      if (--excess === 0) return;
+    }
   }
 
   #isNoticed(change: Change): boolean {
