@@ -50,7 +50,7 @@ export class NftablesGuard implements Guard {
   readonly backend = 'nftables';
   readonly #netns: string | undefined;
   /** What the kernel holds as far as we know; undefined: not known. */
-  #known: { readonly listing: NftListing | undefined } | undefined;
+  #known: Known | undefined;
   /** Found to be in the kernel when the ruleset had this generation. */
   #verified: { readonly spec: GuardSpec; readonly generation: number } | undefined;
   /** What the last look wanted and did not find: the repair that follows needs the same. */
@@ -135,6 +135,7 @@ export class NftablesGuard implements Guard {
           for (const { text } of come) elements.add(text);
         }
         this.#verified = { spec: to, generation: next };
+        this.#known = { listing, generation: next };
       } else this.#verified = { spec: to, generation };
       return true;
     });
@@ -164,14 +165,16 @@ export class NftablesGuard implements Guard {
     if (generation !== undefined && seen === spec && then === generation)
       return { ok: true, difference: undefined };
     [this.#verified, this.#draft] = [undefined, undefined];
-    const listing = await this.#list();
+    // Where nobody has written since, what is known is what would be read.
+    const isKnown = generation !== undefined && generation === this.#known?.generation;
+    const listing = isKnown ? this.#known?.listing : await this.#list();
     const facts = await this.#facts(spec);
     const program = programAsNamed(facts, listing);
     const found = [...differences(program, listing)];
     const seal = this.#sealOf(program)?.seal;
     if (found.length === 0 && (listing?.seals.length !== 1 || listing.seals[0] !== seal))
       found.push('its rules are not sealed');
-    this.#known = { listing };
+    this.#known = { listing, generation };
     // Numbered before the listing: what was written during it has another number.
     if (found.length === 0 && generation !== undefined) this.#verified = { spec, generation };
     else this.#draft = { spec, facts, listing, program, generation };
@@ -203,15 +206,16 @@ export class NftablesGuard implements Guard {
     const sets = newSets(program, listing);
     const input = transaction(program, { listing: sets?.listing ?? listing, ...seal });
     if (input === undefined) return;
+    let generation = draft?.generation ?? this.#known.generation;
     this.#known = undefined;
     this.#verified = undefined;
-    let generation = draft?.generation;
     if (sets !== undefined) generation = await this.#load(sets.input, generation);
     generation = await this.#load(input, generation);
     // Nobody waits for the seal, but whatever is asked of the guard next does.
     inForce();
     if (seal === undefined) generation = await this.#learnAndSeal(program, generation);
-    this.#known = { listing: listingOf(program, Object.values(this.#sealOf(program) ?? {})) };
+    const loaded = listingOf(program, Object.values(this.#sealOf(program) ?? {}));
+    this.#known = { listing: loaded, generation };
     // Nobody has written between the listing and the last of these: what it said and what was
     // changed since is what there is.
     if (generation !== undefined && facts === own) this.#verified = { spec, generation };
@@ -326,6 +330,12 @@ export class NftablesGuard implements Guard {
     this.#turn = next.catch(() => undefined);
     return next;
   }
+}
+
+/** What the kernel holds, and the generation of the ruleset that holds exactly that, if it is known. */
+interface Known {
+  readonly listing: NftListing | undefined;
+  readonly generation?: number | undefined;
 }
 
 /** A look that found something else. */
