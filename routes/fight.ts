@@ -51,6 +51,10 @@ interface Entry {
 export class Fights {
   readonly #options: Required<FightOptions>;
   readonly #entries = new Map<string, Entry>();
+  /** Of these entries the ones with a pause: of ten thousand writes few are a fight, or none. */
+  readonly #fought = new Map<string, Entry>();
+  /** Between these times nothing is looked for that is over. */
+  #swept = { sinceMs: 0, untilMs: 0 };
   /** Of the last first write. */
   #onceMs: readonly [number] = [0];
 
@@ -64,9 +68,10 @@ export class Fights {
     const { wish, nowMs } = write;
     const { windowMs, writesMax, firstPauseMs, lastPauseMs } = this.#options;
     let entry = this.#entries.get(key);
-    if (entry === undefined || !sameWish(entry.wish, wish)) {
+    if (entry === undefined || this.#isOver(entry, nowMs) || !sameWish(entry.wish, wish)) {
       entry = { wish, writesMs: never, repairs: 0, sinceMs: nowMs, pauseMs: 0, untilMs: 0 };
       this.#entries.set(key, entry);
+      this.#fought.delete(key);
     }
     const recent = entry.writesMs.filter((at) => at > nowMs - windowMs && at <= nowMs);
     entry.writesMs = recent.length === 0 ? this.#once(nowMs) : [...recent, nowMs];
@@ -74,6 +79,7 @@ export class Fights {
     if (entry.pauseMs === 0 && entry.writesMs.length <= writesMax) return;
     entry.pauseMs = Math.min(lastPauseMs, Math.max(firstPauseMs, entry.pauseMs * 2));
     entry.untilMs = nowMs + entry.pauseMs;
+    this.#fought.set(key, entry);
   }
 
   #once(nowMs: number): readonly [number] {
@@ -92,25 +98,36 @@ export class Fights {
   /** The fights of this moment; those that are over are forgotten. */
   contested(nowMs: number): readonly Contest[] {
     const found: Contest[] = [];
-    for (const [key, entry] of this.#entries) {
-      if (nowMs >= this.#overMs(entry) || nowMs < lastWriteMs(entry)) this.#entries.delete(key);
-      else if (entry.pauseMs > 0)
-        found.push({
-          key,
-          wish: entry.wish,
-          repairs: entry.repairs,
-          sinceMs: entry.sinceMs,
-          untilMs: entry.untilMs,
-        });
+    for (const [key, entry] of this.#fought) {
+      const { wish, repairs, sinceMs, untilMs } = entry;
+      if (this.#isOver(entry, nowMs)) this.#forget(key);
+      else found.push({ key, wish, repairs, sinceMs, untilMs });
     }
+    this.#sweep(nowMs);
     return found;
+  }
+
+  /** Once in a while is often enough to walk through all of them: one that is over says nothing. */
+  #sweep(nowMs: number): void {
+    if (nowMs >= this.#swept.sinceMs && nowMs < this.#swept.untilMs) return;
+    this.#swept = { sinceMs: nowMs, untilMs: nowMs + this.#options.quietMs };
+    for (const [key, entry] of this.#entries) if (this.#isOver(entry, nowMs)) this.#forget(key);
+  }
+
+  #forget(key: string): void {
+    this.#entries.delete(key);
+    this.#fought.delete(key);
+  }
+
+  /** Also after the clock has jumped back. */
+  #isOver(entry: Entry, nowMs: number): boolean {
+    return nowMs >= this.#overMs(entry) || nowMs < lastWriteMs(entry);
   }
 
   /** When something here next changes by itself: a pause ends, or a fight. */
   nextMs(nowMs: number): number | undefined {
     let next: number | undefined;
-    for (const entry of this.#entries.values()) {
-      if (entry.pauseMs === 0) continue;
+    for (const entry of this.#fought.values()) {
       const at = nowMs < entry.untilMs ? entry.untilMs : this.#overMs(entry);
       next = Math.min(next ?? at, at);
     }

@@ -79,6 +79,28 @@ class Bench {
 
 const routeKey = (peer: number): string => pathRouteKey(parsePrefix(`10.64.${peer}.0/24`));
 
+t.test('writes of long ago are no part of a fight, whoever looked meanwhile', (t) => {
+  for (const looks of [false, true]) {
+    const fights = new Fights({ writesMax: 2, windowMs: 1_000, quietMs: 500 });
+    const write = (nowMs: number): void => fights.wrote('a', { wish: 'absent', nowMs });
+    for (const nowMs of [0, 10]) write(nowMs);
+    if (looks) fights.contested(20);
+    // Within the window, and later than an entry is kept.
+    write(600);
+    if (looks) fights.contested(610);
+    t.same(fights.contested(620), [], 'two were forgotten');
+    write(630);
+    write(640);
+    const [contest] = fights.contested(650);
+    t.match(contest, { key: 'a', repairs: 3, sinceMs: 600, untilMs: 740 });
+    t.equal(fights.nextMs(650), 740, 'the pause ends');
+    t.equal(fights.nextMs(740), 1_140, 'then the fight');
+    t.same(fights.contested(1_140), []);
+    t.equal(fights.nextMs(1_140), undefined);
+  }
+  t.end();
+});
+
 t.test('a route deleted every 10 ms: few repairs, the others at full speed, an end', async (t) => {
   const bench = new Bench();
   await bench.clock.advance(500);
