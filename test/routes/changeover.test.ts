@@ -349,6 +349,28 @@ class Bench {
   }
 }
 
+t.test(
+  'without a settle time one pass sends by the new, and the next takes the old away',
+  async (t) => {
+    const bench = new Bench();
+    const at = (mode: 'vxlan' | 'native'): Cluster => ({
+      ...pair({ rules: [{ mode }] }),
+      settleMs: 0,
+    });
+    await bench.apply(at('vxlan'));
+    t.equal(await bench.way(), 'slv4a');
+    bench.applyMs = 100;
+    const endsMs = bench.nowMs + 101;
+    await bench.apply(at('native'), 1);
+    t.equal(await bench.way(), 'eth0', 'at once');
+    t.same(await bench.devices(), ['slv4a'], 'what peers may still send is received');
+    t.equal(bench.nextStepMs, endsMs, 'until the pass has ended');
+    await bench.apply(at('native'));
+    t.same(await bench.devices(), []);
+    t.equal(bench.nextStepMs, undefined);
+  },
+);
+
 t.test('a new VNI: prepared, switched to, tidied up, across restarts of the agent', async (t) => {
   for (const restarts of [false, true]) {
     const bench = new Bench();
