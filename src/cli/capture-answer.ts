@@ -9,6 +9,7 @@ import { readHere } from '../explain/local.js';
 import type { ExplainReport } from '../../routes/explain-report.js';
 import { askAgent } from './ask-agent.js';
 import { readCluster } from './cluster-file.js';
+import type { StoreAccessFlags } from './store-options.js';
 import { unableFailure } from './failure.js';
 import { requireKernelAccess } from './kernel-access.js';
 import { withKernel } from './node-kernel.js';
@@ -23,6 +24,7 @@ export interface CaptureQuestion {
   readonly count: number;
   readonly timeoutMs: number;
   readonly config: string;
+  readonly store: StoreAccessFlags;
   readonly socket: string;
   readonly runtimeDir: string;
   /** As packets come, or all at the end. */
@@ -61,13 +63,13 @@ export async function captureAnswer(question: CaptureQuestion): Promise<CaptureR
 }
 
 async function termsFor(question: CaptureQuestion): Promise<CaptureTerms> {
-  const { socket, destination, report, config, runtimeDir } = question;
+  const { socket, destination, report, config, store, runtimeDir } = question;
   const from = report.question.from.node;
   const query = { destination, from };
   const path = '/v1/capture-terms';
   const answer = await askAgent({ socket, path, query, timeoutMs: patienceMs });
   if (answer.answered) return answer.body as CaptureTerms;
-  const cluster = await readCluster(config);
+  const cluster = await readCluster(config, { store });
   return withKernel(async (kernel) => {
     const note = answer.reason;
     const local = await readHere({ cluster, node: from, kernel, runtimeDir, note });

@@ -9,17 +9,21 @@ import { resolveNode } from '../explain/resolve.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure, usageFailure } from './failure.js';
 import { isStoreAddress, readFleetCluster } from './fleet-cluster.js';
+import type { StoreAccessFlags } from './store-options.js';
 
 export interface ReadClusterOptions {
   /** Laid over what is read, see `whatIfOption`. */
   readonly whatIf?: readonly string[];
+  /** Where the store of a fleet stands in the place of a file. */
+  readonly store?: StoreAccessFlags;
 }
 
 export async function readCluster(
   file: string,
   options: ReadClusterOptions = {},
 ): Promise<Cluster> {
-  if (isStoreAddress(file)) return withWhatIf(await readFleetCluster(file), options.whatIf ?? []);
+  if (isStoreAddress(file))
+    return withWhatIf(await readFleetCluster(file, options.store), options.whatIf ?? []);
   const result = await loadClusterFile(file);
   if (result.ok) return withWhatIf(result.cluster, options.whatIf ?? []);
   const errors = result.problems.filter((problem) => problem.severity === 'error');

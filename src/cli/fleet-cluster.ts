@@ -7,7 +7,7 @@ import { defaultStoreFile } from '../agent/paths.js';
 import { fleetKeys } from '../store/fleet/keys.js';
 import { exitCodes } from './exit-codes.js';
 import { Failure, unableFailure } from './failure.js';
-import type { StoreFlags } from './store-options.js';
+import type { StoreAccessFlags } from './store-options.js';
 import { requireStore, withStore } from './store-options.js';
 
 /** `etcd://…`: no path of a file begins so. */
@@ -18,8 +18,12 @@ export function isStoreAddress(text: string): boolean {
 const patienceMs = 20_000;
 const shownProblems = 5;
 
-export async function readFleetCluster(text: string): Promise<Cluster> {
-  const request = await requireStore({ ...flagsOfEnvironment(process.env), store: text });
+/** `access` undefined: the command has no options for it, and the environment is asked. */
+export async function readFleetCluster(
+  text: string,
+  access: StoreAccessFlags = flagsOfEnvironment(process.env),
+): Promise<Cluster> {
+  const request = await requireStore({ ...access, store: text });
   const { openFleetStore } = await import('../store/fleet/open.js');
   return withStore(request, async (kv, { cluster }) => {
     // A watch would try for ever; a question says soon that nobody is there, or may not ask.
@@ -50,7 +54,7 @@ export async function readFleetCluster(text: string): Promise<Cluster> {
 }
 
 /** As the options of the commands that have them. */
-function flagsOfEnvironment(env: NodeJS.ProcessEnv): StoreFlags {
+function flagsOfEnvironment(env: NodeJS.ProcessEnv): StoreAccessFlags {
   const given = {
     storeCa: env['SELVAGE_STORE_CA'],
     storeCert: env['SELVAGE_STORE_CERT'],

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { Option } from '@commander-js/extra-typings';
 import { parseSeconds } from './duration.js';
+import { usageFailure } from './failure.js';
 import {
   agentSocket,
   defaultClusterKeyFile,
@@ -25,6 +26,18 @@ export function configOption() {
   return new Option('-c, --config <file>', 'the cluster file, or a directory of several')
     .env('SELVAGE_CONFIG')
     .default(defaultConfigPath);
+}
+
+/** For commands that take the file as an argument as well; it is asked for once. */
+export function oneFile(
+  argument: string | undefined,
+  option: { readonly config: string; readonly isTyped: boolean },
+): string {
+  if (argument === undefined) return option.config;
+  if (!option.isTyped) return argument;
+  throw usageFailure(
+    `both ${argument} and --config ${option.config} say which cluster is meant; give one of them`,
+  );
 }
 
 export function nodeOption() {

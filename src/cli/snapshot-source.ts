@@ -13,9 +13,11 @@ import {
 import { askAgent } from './ask-agent.js';
 import { unableFailure, usageFailure } from './failure.js';
 import { remark } from './output.js';
+import type { StoreAccessFlags } from './store-options.js';
 
 export interface BundleQuestion {
   readonly config: string;
+  readonly store: StoreAccessFlags;
   readonly node: string;
   readonly nodeIsDefault: boolean;
   readonly socket: string;
@@ -62,7 +64,7 @@ async function bundleHere(question: BundleQuestion, note: string): Promise<unkno
     import('./package-info.js'),
   ]);
   requireKernelAccess();
-  const cluster = await readCluster(question.config);
+  const cluster = await readCluster(question.config, { store: question.store });
   const node = requireNode(cluster, {
     text: question.node,
     option: '--node',

@@ -11,8 +11,8 @@ import type { StoreAddress } from '../store/address.js';
 import type { KeyValue } from '../store/kv.js';
 import { usageFailure } from './failure.js';
 
-export interface StoreFlags {
-  readonly store?: string;
+/** With what a store is opened, wherever its address comes from. */
+export interface StoreAccessFlags {
   readonly storeFile: string;
   readonly storeCa?: string;
   readonly storeCert?: string;
@@ -21,6 +21,10 @@ export interface StoreFlags {
   readonly storeUser?: string;
   readonly storePasswordFile?: string;
   readonly storeInsecure?: true;
+}
+
+export interface StoreFlags extends StoreAccessFlags {
+  readonly store?: string;
 }
 
 export interface StoreRequest {
@@ -38,6 +42,17 @@ export function withStoreOptions<
   return command as unknown as Command<A, O & Plain<StoreFlags>, G>;
 }
 
+/** For commands that ask a file about a cluster: the address of a store may stand in its place. */
+export function withStoreAccess<
+  A extends unknown[],
+  O extends OptionValues,
+  G extends OptionValues,
+>(command: Command<A, O, G>): Command<A, O & Plain<StoreAccessFlags>, G> {
+  for (const option of accessOptions())
+    command.addOption(option.helpGroup('With etcd://…/CLUSTER in place of a file:'));
+  return command as unknown as Command<A, O & Plain<StoreAccessFlags>, G>;
+}
+
 /** As an alias: an interface is never a record of options. */
 type Plain<T> = { [K in keyof T]: T[K] };
 
@@ -47,6 +62,12 @@ function storeOptions(): readonly Option[] {
       '--store <address>',
       "the fleet's store, e.g. etcd://10.0.0.1:2379,10.0.0.2:2379/prod",
     ).env('SELVAGE_STORE'),
+    ...accessOptions(),
+  ];
+}
+
+function accessOptions(): readonly Option[] {
+  return [
     new Option('--store-file <file>', 'where the store and its credentials are written down')
       .env('SELVAGE_STORE_FILE')
       .default(defaultStoreFile),

@@ -119,6 +119,8 @@ t.test('exit codes and messages', async (t) => {
       3,
       /cannot read .*none\.yaml: there is no such file; check the path/,
     ],
+    [['verify', cluster, '-c', bad], 2, /both .* and --config .* give one of them/],
+    [['apply', 'etcd://10.0.0.1/x'], 2, /nodes of a fleet follow its store .*"selvage config set"/],
     [['lab', 'down', 'no-such-lab'], 3, /there is no lab "no-such-lab"/],
     [['lab', 'down', '--lab', 'no-such-lab'], 3, /there is no lab "no-such-lab"/],
     [['lab', 'down', 'one', '--lab', 'two'], 2, /two labs are named, "one" and "two"/],

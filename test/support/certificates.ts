@@ -34,7 +34,7 @@ export function makeAuthority(t: Teardown): Authority {
       const [cert, key, request] = [`${base}.pem`, `${base}.key`, `${base}.csr`];
       const alternatives = names.length === 0 ? '' : `subjectAltName=${names.join(',')}\n`;
       writeFileSync(`${base}.ext`, `${alternatives}extendedKeyUsage=serverAuth,clientAuth\n`);
-      const subject = ['-subj', `/CN=${commonName}`];
+      const subject = ['-subj', `/CN=${commonName.replaceAll('/', '\\/')}`];
       openssl('req', ...newKey, ...subject, '-keyout', key, '-out', request);
       const signed = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', `${base}.ext`];
       openssl('x509', '-req', '-in', request, ...signed, '-days', '2', '-out', cert);

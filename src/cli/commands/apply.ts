@@ -63,6 +63,7 @@ somebody else's packet filter is in the way.
 Exit code 3 also means: refused, nothing was changed.`,
     )
     .action(async (file, options, command) => {
+      await refuseStore(file ?? options.config);
       const nodeIsDefault = command.getOptionValueSource('node') === 'default';
       if (file !== undefined || options.confirm !== undefined) {
         const { applyGuarded } = await import('../apply-guarded.js');
@@ -93,6 +94,18 @@ Exit code 3 also means: refused, nothing was changed.`,
       const trouble = report.failed.length + report.skipped.length + report.foreign.length;
       process.exitCode = trouble + report.problems.length === 0 ? exitCodes.ok : exitCodes.found;
     });
+}
+
+/** A node of a fleet does what the store says; there is nothing to hand to it alone. */
+async function refuseStore(file: string): Promise<void> {
+  const [{ isStoreAddress }, { usageFailure }] = await Promise.all([
+    import('../fleet-cluster.js'),
+    import('../failure.js'),
+  ]);
+  if (!isStoreAddress(file)) return;
+  throw usageFailure(
+    `cannot apply ${file}: the nodes of a fleet follow its store by themselves; see what one would do with "selvage plan --config ${file}", and change all with "selvage config set"`,
+  );
 }
 
 async function applyHere(options: {

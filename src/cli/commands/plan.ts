@@ -14,9 +14,11 @@ import {
   whatIfHelp,
   whatIfOption,
 } from '../options.js';
+import type { StoreAccessFlags } from '../store-options.js';
+import { withStoreAccess } from '../store-options.js';
 
 export function planCommand() {
-  return new Command('plan')
+  const command = new Command('plan')
     .summary('what would change in this kernel, and whom it would touch')
     .description(
       'What would change in this kernel, as a diff, and whom it would touch: peers whose mode or ' +
@@ -48,29 +50,29 @@ ${whatIfHelp}
 Exit code 1 means: something would change (the guard's rules included), somebody else holds what is
 ours, or somebody else's packet filter is in the way.
 Exit code 3 also means: it would cut the way to this node.`,
-    )
-    .action(async (file, options, command) => {
-      const source = (name: 'config' | 'node' | 'socket') => command.getOptionValueSource(name);
-      const [{ printAnswer }, { renderPlan }, { exitCodes }] = await Promise.all([
-        import('../output.js'),
-        import('../render/changes.js'),
-        import('../exit-codes.js'),
-      ]);
-      const { snapshot } = options;
-      const way = wayToAnswer(source);
-      const nodeIsDefault = source('node') === 'default';
-      const question: PlanQuestion = { ...options, file, nodeIsDefault, way };
-      const report =
-        snapshot === undefined
-          ? await planAnswer(question)
-          : await planOfSnapshot(snapshot, question);
-      await printAnswer(report, { output: options.output, render: renderPlan });
-      const sound =
-        report.changes.length + report.foreign.length + report.problems.length === 0 &&
-        report.guard === undefined;
-      const cut = (report.managementCuts ?? []).length > 0 && !options.allowManagementCut;
-      process.exitCode = cut ? exitCodes.unable : sound ? exitCodes.ok : exitCodes.found;
-    });
+    );
+  return withStoreAccess(command).action(async (file, options, self) => {
+    const source = (name: 'config' | 'node' | 'socket') => self.getOptionValueSource(name);
+    const [{ printAnswer }, { renderPlan }, { exitCodes }] = await Promise.all([
+      import('../output.js'),
+      import('../render/changes.js'),
+      import('../exit-codes.js'),
+    ]);
+    const { snapshot } = options;
+    const way = wayToAnswer(source);
+    const nodeIsDefault = source('node') === 'default';
+    const question: PlanQuestion = { ...options, file, nodeIsDefault, way, store: options };
+    const report =
+      snapshot === undefined
+        ? await planAnswer(question)
+        : await planOfSnapshot(snapshot, question);
+    await printAnswer(report, { output: options.output, render: renderPlan });
+    const sound =
+      report.changes.length + report.foreign.length + report.problems.length === 0 &&
+      report.guard === undefined;
+    const cut = (report.managementCuts ?? []).length > 0 && !options.allowManagementCut;
+    process.exitCode = cut ? exitCodes.unable : sound ? exitCodes.ok : exitCodes.found;
+  });
 }
 
 interface PlanQuestion {
@@ -81,6 +83,7 @@ interface PlanQuestion {
   readonly nodeIsDefault: boolean;
   readonly socket: string;
   readonly way: Way;
+  readonly store: StoreAccessFlags;
 }
 
 /** What the node itself answered; for another file, or a changed one, one has to ask there. */
@@ -101,6 +104,9 @@ async function planOfSnapshot(snapshot: string, question: PlanQuestion): Promise
 async function planAnswer(question: PlanQuestion): Promise<PlanReport> {
   const { file, way } = question;
   if (way === 'file' && file === undefined) return planHere(question, question.config);
+  const { isStoreAddress } = await import('../fleet-cluster.js');
+  // An agent is handed files; where the fleet's store is, it would be no news to it.
+  if (file !== undefined && isStoreAddress(file)) return planHere(question, file);
   const { askAgent, requireAgent } = await import('../ask-agent.js');
   const asked =
     file === undefined ? await currentQuestion(question) : await previewQuestion(question, file);
@@ -157,8 +163,8 @@ async function planHere(question: PlanQuestion, file: string): Promise<PlanRepor
     import('../../cloud/observe.js'),
     import('../../agent/paths.js'),
   ]);
-  const { whatIf } = question;
-  const cluster = await readCluster(file, { whatIf });
+  const { whatIf, store } = question;
+  const cluster = await readCluster(file, { whatIf, store });
   const node = requireNode(cluster, {
     text: question.node,
     option: '--node',

@@ -12,9 +12,11 @@ import {
   socketOption,
   stateDirOption,
 } from '../options.js';
+import type { StoreAccessFlags } from '../store-options.js';
+import { withStoreAccess } from '../store-options.js';
 
 export function preflightCommand() {
-  return new Command('preflight')
+  const command = new Command('preflight')
     .summary('check what would lose packets here, before it does')
     .description(
       'Looks at this node from its kernel to its cloud: modules, privileges, forwarding, filters, ' +
@@ -52,41 +54,47 @@ Exit code 1 means: something fails (with --strict also: something warns).
 Exit code 3 also means: nothing fails, but this kernel could not be looked at.
 The checks and their ids: selvage preflight --list`,
     )
-    .option('--list', 'show the checks, a line each, and stop', false)
-    .action(async (options, command) => {
-      const source = (name: 'node' | 'socket') => command.getOptionValueSource(name);
-      const [{ print, printAnswer }, { renderChecks, renderPreflight }, { exitCodes }] =
-        await Promise.all([
-          import('../output.js'),
-          import('../render/preflight.js'),
-          import('../exit-codes.js'),
-        ]);
-      if (options.list) {
-        const { cloudChecks, nodeChecks } = await import('../../preflight/registry.js');
-        print(renderChecks([...nodeChecks, ...cloudChecks]));
-        return;
-      }
-      const socket = source('socket') === 'default' ? agentSocket(options) : options.socket;
-      const nodeIsDefault = source('node') === 'default';
-      const report =
-        options.cluster === undefined
-          ? await nodeReport({ ...options, socket, nodeIsDefault })
-          : await clusterReport({ ...options, file: options.cluster, nodeIsDefault });
-      const { output, all, strict } = options;
-      await printAnswer(report, {
-        output,
-        render: (answer, terminal) => renderPreflight(answer, terminal, { all }),
-      });
-      const bad = report.worst === 'fail' || (strict && report.worst === 'warn');
-      // Nothing was found because nothing could be looked at.
-      const blind = report.checks.some(
-        ({ id, status }) => id === 'kernel-access' && status === 'warn',
-      );
-      process.exitCode = bad ? exitCodes.found : blind ? exitCodes.unable : exitCodes.ok;
+    .option('--list', 'show the checks, a line each, and stop', false);
+  return withStoreAccess(command).action(async (options, self) => {
+    const source = (name: 'node' | 'socket') => self.getOptionValueSource(name);
+    const [{ print, printAnswer }, { renderChecks, renderPreflight }, { exitCodes }] =
+      await Promise.all([
+        import('../output.js'),
+        import('../render/preflight.js'),
+        import('../exit-codes.js'),
+      ]);
+    if (options.list) {
+      const { cloudChecks, nodeChecks } = await import('../../preflight/registry.js');
+      print(renderChecks([...nodeChecks, ...cloudChecks]));
+      return;
+    }
+    const socket = source('socket') === 'default' ? agentSocket(options) : options.socket;
+    const nodeIsDefault = source('node') === 'default';
+    const report =
+      options.cluster === undefined
+        ? await nodeReport({ ...options, socket, nodeIsDefault, store: options })
+        : await clusterReport({
+            ...options,
+            file: options.cluster,
+            nodeIsDefault,
+            store: options,
+          });
+    const { output, all, strict } = options;
+    await printAnswer(report, {
+      output,
+      render: (answer, terminal) => renderPreflight(answer, terminal, { all }),
     });
+    const bad = report.worst === 'fail' || (strict && report.worst === 'warn');
+    // Nothing was found because nothing could be looked at.
+    const blind = report.checks.some(
+      ({ id, status }) => id === 'kernel-access' && status === 'warn',
+    );
+    process.exitCode = bad ? exitCodes.found : blind ? exitCodes.unable : exitCodes.ok;
+  });
 }
 
 interface NodeAsked {
+  readonly store: StoreAccessFlags;
   readonly config: string;
   readonly node: string;
   readonly nodeIsDefault: boolean;
@@ -106,7 +114,7 @@ async function nodeReport(asked: NodeAsked): Promise<PreflightReport> {
       import('../ask-agent.js'),
     ]);
   const { config: file, socket } = asked;
-  const cluster = await readCluster(file);
+  const cluster = await readCluster(file, { store: asked.store });
   const { node: text, nodeIsDefault: isDefault } = asked;
   const node = requireNode(cluster, { text, option: '--node', isDefault });
   const { runtimeDir, stateDir, clusterKey: clusterKeyFile } = asked;
@@ -134,6 +142,7 @@ async function agentAnswers(ask: Ask, node: string): Promise<NodeAgent> {
 }
 
 async function clusterReport(asked: {
+  readonly store: StoreAccessFlags;
   readonly file: string;
   readonly node: string;
   readonly nodeIsDefault: boolean;
@@ -144,7 +153,7 @@ async function clusterReport(asked: {
     import('../../preflight/whole-cluster.js'),
   ]);
   const { file, node: text, nodeIsDefault: isDefault } = asked;
-  const cluster = await readCluster(file);
+  const cluster = await readCluster(file, { store: asked.store });
   // An API is asked from a node of it; a desk that is none asks nobody.
   const here =
     isDefault && cluster.nodes.get(text) === undefined

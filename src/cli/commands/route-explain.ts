@@ -17,9 +17,11 @@ import {
   watchOption,
   whatIfOption,
 } from '../options.js';
+import type { StoreAccessFlags } from '../store-options.js';
+import { withStoreAccess } from '../store-options.js';
 
 export function routeExplainCommand() {
-  return new Command('route-explain')
+  const command = new Command('route-explain')
     .alias('explain')
     .summary('what happens to a packet for a destination, and why')
     .description(
@@ -87,62 +89,63 @@ Examples:
 ${whatIfHelp}
 
 Exit code 1 means: denied, no route, or something is wrong on the way (any health but OK).`,
-    )
-    .action(async (destination, options, command) => {
-      if (options.codes === true) return printCodes(options.output);
-      if (destination === undefined) {
-        const { usageFailure } = await import('../failure.js');
-        throw usageFailure('route-explain takes a destination: an address, a prefix or a node');
-      }
-      const question: ExplainQuestion = {
-        destination,
-        whatIf: options.whatIf,
-        probe: await packetsOf(options.probe),
-        from: options.from,
-        node: options.node,
-        nodeIsDefault: command.getOptionValueSource('node') === 'default',
-        config: options.config,
-        socket: options.socket,
-        snapshot: options.snapshot,
-        way: wayToAnswer((name) => command.getOptionValueSource(name)),
-      };
-      const [{ printAnswer }, { renderExplain }, { explainWhyNot }] = await Promise.all([
-        import('../output.js'),
-        import('../render/explain.js'),
-        import('../../../routes/explain-why-not.js'),
-      ]);
-      const { whyNot, output, watch, hex } = options;
-      const render = (report: ExplainReport, terminal: Terminal) =>
-        renderExplain(report, terminal, { hex: hex === true });
-      if (options.capture !== undefined) await requireLive(question, watch !== undefined);
-      const ask = async () => {
-        const answer = await explainAnswer(question);
-        return whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
-      };
-      if (watch !== undefined) {
-        const { watchAnswers } = await import('../watch.js');
-        const exitCode = (report: ExplainReport) => report.verdict.exitCode;
-        const seconds = watch;
-        return watchAnswers({ seconds, ask, output, render, exitCode });
-      }
-      const report = await ask();
-      process.exitCode = report.verdict.exitCode;
-      const { capture } = options;
-      if (capture === undefined) return printAnswer(report, { output, render });
-      const live = output === 'table';
-      if (live) await printAnswer(report, { output, render });
-      const { captureAnswer } = await import('../capture-answer.js');
-      const captured = await captureAnswer({
-        ...question,
-        report,
-        count: capture,
-        timeoutMs: options.captureTimeout,
-        runtimeDir: dirname(question.socket),
-        live,
-      });
-      if (!live)
-        await printAnswer({ ...report, capture: captured }, { output, render: renderExplain });
+    );
+  return withStoreAccess(command).action(async (destination, options, self) => {
+    if (options.codes === true) return printCodes(options.output);
+    if (destination === undefined) {
+      const { usageFailure } = await import('../failure.js');
+      throw usageFailure('route-explain takes a destination: an address, a prefix or a node');
+    }
+    const question: ExplainQuestion = {
+      destination,
+      whatIf: options.whatIf,
+      probe: await packetsOf(options.probe),
+      from: options.from,
+      node: options.node,
+      nodeIsDefault: self.getOptionValueSource('node') === 'default',
+      config: options.config,
+      socket: options.socket,
+      snapshot: options.snapshot,
+      store: options,
+      way: wayToAnswer((name) => self.getOptionValueSource(name)),
+    };
+    const [{ printAnswer }, { renderExplain }, { explainWhyNot }] = await Promise.all([
+      import('../output.js'),
+      import('../render/explain.js'),
+      import('../../../routes/explain-why-not.js'),
+    ]);
+    const { whyNot, output, watch, hex } = options;
+    const render = (report: ExplainReport, terminal: Terminal) =>
+      renderExplain(report, terminal, { hex: hex === true });
+    if (options.capture !== undefined) await requireLive(question, watch !== undefined);
+    const ask = async () => {
+      const answer = await explainAnswer(question);
+      return whyNot === undefined ? answer : { ...answer, whyNot: explainWhyNot(answer, whyNot) };
+    };
+    if (watch !== undefined) {
+      const { watchAnswers } = await import('../watch.js');
+      const exitCode = (report: ExplainReport) => report.verdict.exitCode;
+      const seconds = watch;
+      return watchAnswers({ seconds, ask, output, render, exitCode });
+    }
+    const report = await ask();
+    process.exitCode = report.verdict.exitCode;
+    const { capture } = options;
+    if (capture === undefined) return printAnswer(report, { output, render });
+    const live = output === 'table';
+    if (live) await printAnswer(report, { output, render });
+    const { captureAnswer } = await import('../capture-answer.js');
+    const captured = await captureAnswer({
+      ...question,
+      report,
+      count: capture,
+      timeoutMs: options.captureTimeout,
+      runtimeDir: dirname(question.socket),
+      live,
     });
+    if (!live)
+      await printAnswer({ ...report, capture: captured }, { output, render: renderExplain });
+  });
 }
 
 /** Live packets are of here and now. */
@@ -176,6 +179,7 @@ interface ExplainQuestion {
   readonly socket: string;
   readonly snapshot: string | undefined;
   readonly way: Way;
+  readonly store: StoreAccessFlags;
 }
 
 async function explainAnswer(question: ExplainQuestion): Promise<ExplainReport> {
@@ -271,7 +275,7 @@ async function withoutAgent(question: ExplainQuestion, reason: string): Promise<
   ]);
   const problem = kernelAccessProblem();
   if (problem !== undefined) return fromFile(question, `${reason}; ${problem}`);
-  const cluster = await readCluster(question.config);
+  const cluster = await readCluster(question.config, { store: question.store });
   const node = requireNode(cluster, senderOf(question)).name;
   return withKernel(async (kernel) => {
     const local = await readHere({
@@ -311,7 +315,7 @@ async function fromFile(question: ExplainQuestion, note: string): Promise<Explai
     import('../../explain/node-reading.js'),
     import('../failure.js'),
   ]);
-  const cluster = await readCluster(question.config);
+  const cluster = await readCluster(question.config, { store: question.store });
   const from = requireNode(cluster, senderOf(question)).name;
   const { destination, whatIf } = question;
   const report = explainFile(cluster, { destination, from, whatIf, note });

@@ -2,9 +2,10 @@
 import { dirname } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 import { configOption, nodeOption, socketOption } from '../options.js';
+import { withStoreAccess } from '../store-options.js';
 
 export function snapshotCommand() {
-  return new Command('snapshot')
+  const command = new Command('snapshot')
     .summary('all that explanations rest on, in one file, for looking at elsewhere')
     .description(
       'Writes one file with everything that the answers of this node rest on at this moment: the ' +
@@ -33,19 +34,20 @@ Examples:
   zcat case-17.json.gz | jq .filters.dropped
 
 Exit code 1 means: the cluster file is not valid, and no agent has an older one.`,
-    )
-    .action(async (options, command) => {
-      const [{ bundleAnswer }, { writeBundle }] = await Promise.all([
-        import('../snapshot-source.js'),
-        import('../snapshot-source.js'),
-      ]);
-      const plain = await bundleAnswer({
-        config: options.config,
-        node: options.node,
-        nodeIsDefault: command.getOptionValueSource('node') === 'default',
-        socket: options.socket,
-        runtimeDir: dirname(options.socket),
-      });
-      await writeBundle(plain, options.output);
+    );
+  return withStoreAccess(command).action(async (options, self) => {
+    const [{ bundleAnswer }, { writeBundle }] = await Promise.all([
+      import('../snapshot-source.js'),
+      import('../snapshot-source.js'),
+    ]);
+    const plain = await bundleAnswer({
+      config: options.config,
+      store: options,
+      node: options.node,
+      nodeIsDefault: self.getOptionValueSource('node') === 'default',
+      socket: options.socket,
+      runtimeDir: dirname(options.socket),
     });
+    await writeBundle(plain, options.output);
+  });
 }
