@@ -61,6 +61,9 @@ Examples:
       const metricsListen = await readListen(options.metricsListen);
       const source = await sourceOf(options, (name) => command.getOptionValueSource(name));
       const named = command.getOptionValueSource('socket') !== 'default';
+      const { boundYoungSpace } = await import('../../agent/young-space.js');
+      // First of all: it has grown already when the rest is loaded.
+      boundYoungSpace();
       const [{ requireKernelAccess }, { openSource }, { packageInfo }] = await Promise.all([
         import('../kernel-access.js'),
         import('../../agent/open-source.js'),
