@@ -9,6 +9,7 @@ import type { Evidence, ProbeEvidence } from './evidence.js';
 import { arrived, probeText } from './loss.js';
 import type { ProbeQuestion } from './probe-question.js';
 import { mayBeChance } from './probe-question.js';
+import { segmentDrafts } from './from-segment.js';
 import { duplicateAddress, duplicateTest, isRefused } from './underlay-drop.js';
 
 type Alternatives = Draft['alternatives'];
@@ -86,6 +87,8 @@ function toldElsewhere(question: ProbeQuestion, asked: readonly ProbeEvidence[])
     return [duplicate];
   }
   const refused = isRefused(evidence);
+  // Then it was the other host that refused, and that there is one is told of its own.
+  if (refused && segmentDrafts(question).some(({ node }) => node === to)) return [];
   // Where many packets of all kinds are lost, those may have been lost with them.
   if (!refused && asked.every((probe) => mayBeChance(evidence, probe))) return [];
   return [

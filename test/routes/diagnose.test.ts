@@ -447,6 +447,16 @@ t.test('what only probes can tell', async (t) => {
     { health: 'BROKEN', codes: ['duplicate-node-address', 'underlay-unreachable'] },
   );
   await expect(
+    'two hosts answer, and it was the other one that refused the question',
+    vxlan,
+    {
+      probes: [roundTrip('underlay'), refused, roundTrip('inner')],
+      holders: [{ ...asked, node: 'w', macs: [mac, stranger] }],
+      to: { ...(await vxlan.evidence()).to!, segment: { ownMacs: [mac], peerMacs: [] } },
+    },
+    { health: 'DEGRADED', codes: ['duplicate-node-address'] },
+  );
+  await expect(
     'one host answers, and nobody says whether it is the peer',
     vxlan,
     { probes: fine, holders: [{ ...asked, node: 'w', macs: [mac] }], to: null },
