@@ -175,6 +175,8 @@ lint_and_format() {
 }
 
 check 'set-up' bash deploy/dev/setup.sh test
+# Both read sources only, so they need not wait for each other; the compiler leaves a core idle.
+[ ${#chosen[@]} -gt 0 ] || background lint idly lint_and_format
 check 'types' npm run --silent build
 
 if [ ${#chosen[@]} -gt 0 ]; then
@@ -192,7 +194,7 @@ fi
 
 mapfile -t pure < <(find_tests test/encap test/routes test/src test/fuzz)
 # These wait for most of their time, or use the kernel and mind nobody.
-patient='^test/netns/(confirm|continuous-probes|crash|guard|guard-foreign|guard-life|lab-run|night|plane|probe)\.test\.ts$'
+patient='^test/netns/(confirm|continuous-probes|crash|faults|guard|guard-foreign|guard-life|lab-run|night|plane|preflight|probe)\.test\.ts$'
 mapfile -t waiting < <(
     find_tests test/contract test/tunnel test/house
     find_tests test/netns | grep -E "$patient"
@@ -212,7 +214,6 @@ fi
 # does not run, nobody in there does. It goes first, as it takes longest.
 background uml run_tests uml 'user-mode Linux' 1 600 "${uml[@]}"
 background waiting patiently run_tests waiting 'kernel and network namespaces, in pairs' 2 450 "${waiting[@]}"
-background lint idly lint_and_format
 background pure idly run_tests pure 'unit, property, fuzz' 2 800 "${pure[@]}"
 for id in waiting uml; do
     ended "$id" || true
