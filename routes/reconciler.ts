@@ -5,6 +5,7 @@
  *
  * Where the state is settled and only single nodes' records have changed, a pass is a step: it makes
  * these nodes' changes and looks at nothing else (`step.ts`). What it cannot do so the whole pass does.
+ * A look that only the clock asked for gives way to a step while it reads, and begins anew after it.
  *
  * A change that the kernel refuses, or that somebody keeps undoing, waits for its next try by
  * itself (`pace.ts`); only a pass that could not be done at all delays the next one.
@@ -22,6 +23,9 @@ import type { Outcome } from './pass-outcome.js';
 import { changedReason, isClean, nothing } from './pass-outcome.js';
 import type { Step } from './step.js';
 import { isWanted, takeStep } from './step.js';
+import { SysctlWatch, readSysctls, wantedSysctls } from './sysctl-watch.js';
+
+export { readSysctls } from './sysctl-watch.js';
 
 /** What the kernel should look like; undefined from `plan` means "not in sync: touch nothing". */
 export interface Plan {
@@ -78,6 +82,11 @@ const stepThrottleMs = 1;
 const contestedThrottleMs = 50;
 const defaultResyncMs = 60_000;
 const defaultSysctlCheckMs = 1_000;
+/** A resync that gave way to a step begins anew so much later … */
+const againMs = 1_000;
+/** … but so often in a row only: where steps never end, drift is found all the same. */
+const givesWayMax = 10;
+const resyncReason = 'resync';
 /** Passes may use one part in this many of the time in the long run … */
 const dutyCycle = 4;
 /** … and so much at once, so that a repair does not wait for the pause after an earlier one. */
@@ -101,7 +110,6 @@ export class Reconciler {
   #watch: { close(): void } | undefined;
   #timer: { cancel(): void } | undefined;
   #resync: { cancel(): void } | undefined;
-  #sysctlCheck: { cancel(): void } | undefined;
   #wakeUp: { cancel(): void } | undefined;
   #retry: { cancel(): void } | undefined;
   #running: Promise<void> | undefined;
@@ -112,13 +120,22 @@ export class Reconciler {
   #retryMs = 0;
   readonly #pace = new Pace();
   #contested = 0;
-  #sysctls: ReadonlyMap<string, string> = new Map();
-  #sysctlsSeen: ReadonlyMap<string, string | undefined> = new Map();
+  readonly #sysctls: SysctlWatch;
+  /** While the kernel is read for nothing but a resync: ends that. */
+  #giveWay: (() => void) | undefined;
+  #gaveWay = 0;
   #stopped = false;
   #waiters: ((report: PassReport) => void)[] = [];
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    const { kernel, clock, sysctlCheckMs = defaultSysctlCheckMs } = options;
+    this.#sysctls = new SysctlWatch({
+      ...{ kernel, clock, checkMs: sysctlCheckMs },
+      // A pass that is under way is about to write them.
+      isBusy: () => this.#running !== undefined,
+      onChange: () => this.trigger('sysctl changed'),
+    });
   }
 
   start(): void {
@@ -126,7 +143,7 @@ export class Reconciler {
       expected: (read) => this.#isEcho(read),
     });
     this.#armResync();
-    this.#armSysctlCheck();
+    this.#sysctls.start();
     this.trigger('start');
   }
 
@@ -141,6 +158,7 @@ export class Reconciler {
   changed(names: Iterable<string>): void {
     if (this.#stopped) return;
     for (const name of names) this.#names.add(name);
+    this.#giveWay?.();
     this.#schedule();
   }
 
@@ -172,7 +190,7 @@ export class Reconciler {
     this.#watch?.close();
     this.#timer?.cancel();
     this.#resync?.cancel();
-    this.#sysctlCheck?.cancel();
+    this.#sysctls.stop();
     this.#wakeUp?.cancel();
     this.#retry?.cancel();
     await this.#running;
@@ -218,6 +236,17 @@ export class Reconciler {
   async #run(): Promise<void> {
     const { clock, onPass } = this.#options;
     const names = [...this.#names];
+    let mayGiveWay =
+      this.#reasons.size === 1 &&
+      this.#reasons.has(resyncReason) &&
+      this.#waiters.length === 0 &&
+      this.#settled !== undefined &&
+      this.#gaveWay < givesWayMax;
+    if (mayGiveWay && names.length > 0) {
+      mayGiveWay = false;
+      this.#reasons.clear();
+      this.#resyncLater();
+    }
     const reasons = [...this.#reasons, ...(names.length === 0 ? [] : [changedReason(names)])];
     const onlyNames = this.#reasons.size === 0;
     this.#reasons.clear();
@@ -225,7 +254,9 @@ export class Reconciler {
     const waiters = this.#waiters;
     this.#waiters = [];
     const startedAtMs = clock.now();
-    const outcome = onlyNames ? await this.#takeStep(names) : await this.#work();
+    const state = mayGiveWay ? await this.#readUnlessStep() : undefined;
+    if (state === 'step') return this.#resyncLater();
+    const outcome = onlyNames ? await this.#takeStep(names) : await this.#work(state);
     const now = clock.now();
     const durationMs = Math.max(0, now - startedAtMs);
     const restedMs = Math.max(0, startedAtMs - this.#pause.sinceMs);
@@ -259,14 +290,30 @@ export class Reconciler {
     return { ...whole, changes: [...taken.changes, ...whole.changes] };
   }
 
-  async #work(): Promise<Outcome> {
+  /** What the kernel has, for a resync; undefined: that could not be read. */
+  async #readUnlessStep(): Promise<KernelState | 'step' | undefined> {
+    const step = new Promise<'step'>((resolve) => (this.#giveWay = () => resolve('step')));
+    const read = this.#options.kernel.dump().catch(() => undefined);
+    const first = await Promise.race([step, read]);
+    this.#giveWay = undefined;
+    return first;
+  }
+
+  #resyncLater(): void {
+    this.#gaveWay++;
+    this.#armResync(againMs);
+  }
+
+  /** `read`: what the kernel has, where that was read just now. */
+  async #work(read?: KernelState): Promise<Outcome> {
     const { kernel, clock } = this.#options;
     this.#settled = undefined;
+    this.#gaveWay = 0;
     try {
-      const state = await kernel.dump();
+      const state = read ?? (await kernel.dump());
       const plan = await this.#options.plan(state);
       if (plan === undefined) return nothing;
-      this.#sysctls = wantedSysctls(plan.objects.values());
+      this.#sysctls.wanted = wantedSysctls(plan.objects.values());
       const { changes, foreign } = diff(plan.objects, {
         kernel: state,
         sysctls: readSysctls(kernel, plan.objects.values()),
@@ -329,65 +376,18 @@ export class Reconciler {
     );
   }
 
-  #armSysctlCheck(): void {
-    const { clock, sysctlCheckMs = defaultSysctlCheckMs } = this.#options;
-    this.#sysctlCheck = clock.setTimer(() => {
-      if (this.#stopped) return;
-      // A pass that is under way is about to write them.
-      if (this.#running !== undefined) return this.#armSysctlCheck();
-      const seen = new Map<string, string | undefined>();
-      for (const [path, value] of this.#sysctls) {
-        const present = this.#readSysctl(path);
-        seen.set(path, present);
-        // A value that cannot be had is one pass, not one a second.
-        if (present !== value && present !== this.#sysctlsSeen.get(path))
-          this.trigger('sysctl changed');
-      }
-      this.#sysctlsSeen = seen;
-      this.#armSysctlCheck();
-    }, sysctlCheckMs);
-  }
-
-  #readSysctl(path: string): string | undefined {
-    try {
-      return this.#options.kernel.readSysctl(path);
-    } catch {
-      // The next pass reads it again and tells why it cannot.
-      return undefined;
-    }
-  }
-
-  #armResync(): void {
-    const { clock, resyncMs = defaultResyncMs } = this.#options;
-    this.#resync = clock.setTimer(() => {
-      this.trigger('resync');
-      if (!this.#stopped) this.#armResync();
-    }, resyncMs);
+  #armResync(delayMs = this.#options.resyncMs ?? defaultResyncMs): void {
+    this.#resync?.cancel();
+    if (this.#stopped) return;
+    this.#resync = this.#options.clock.setTimer(() => {
+      this.trigger(resyncReason);
+      this.#armResync();
+    }, delayMs);
   }
 }
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-function wantedSysctls(objects: Iterable<DesiredObject>): ReadonlyMap<string, string> {
-  const wanted = new Map<string, string>();
-  for (const object of objects) if (object.type === 'sysctl') wanted.set(object.path, object.value);
-  return wanted;
-}
-
-/** The present values of the sysctls that a plan names. */
-export function readSysctls(
-  kernel: Kernel,
-  objects: Iterable<DesiredObject>,
-): ReadonlyMap<string, string> {
-  const values = new Map<string, string>();
-  for (const object of objects) {
-    if (object.type !== 'sysctl') continue;
-    const value = kernel.readSysctl(object.path);
-    if (value !== undefined) values.set(object.path, value);
-  }
-  return values;
 }
 
 export const systemClock: Clock = {

@@ -1,6 +1,6 @@
 /**
- * The kernel of a network namespace, over rtnetlink. One request socket for everything that asks
- * and changes, and one more for each watcher.
+ * The kernel of a network namespace, over rtnetlink. One request socket for what is read as a whole,
+ * one for what changes and for small questions, and one more for each watcher.
  */
 import { closeSync, openSync } from 'node:fs';
 import type { Kernel, OwnLink } from './kernel.js';
@@ -18,7 +18,7 @@ import { watchKernel } from './netlink/watch.js';
 export interface RealKernelOptions {
   /** Name (as `ip netns` has it) or path of a network namespace; the process's own by default. */
   readonly netns?: string;
-  /** Receive buffer of every socket; 8 MB by default, small values provoke losses. */
+  /** Receive buffer of every socket; 8 MB by default, 32 MB where it listens; small values provoke losses. */
   readonly receiveBufferBytes?: number;
 }
 
@@ -26,6 +26,8 @@ export interface RealKernelOptions {
 export function openKernel(options: RealKernelOptions = {}): Kernel {
   const { netns, receiveBufferBytes } = options;
   const socket = openRequestSocket({ netns, receiveBufferBytes });
+  // Of its own: whoever writes need not wait until ten thousand routes have been read.
+  const reading = openRequestSocket({ netns, receiveBufferBytes });
   const sysctls = sysctlsOf(netns);
   const applier = createApplier({ socket, sysctls, netns });
   const watchers = new Set<{ close(): void }>();
@@ -47,9 +49,9 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
   }
 
   return {
-    dump: (interest) => dumpAll(socket, interest),
-    details: (interest) => dumpDetails(socket, interest),
-    read: (interest) => dumpWithDetails(socket, interest),
+    dump: (interest) => dumpAll(reading, interest),
+    details: (interest) => dumpDetails(reading, interest),
+    read: (interest) => dumpWithDetails(reading, interest),
     apply: (ops) => applier.apply(ops),
     readSysctl: (path) => sysctls.read(path),
     lookup: (destination, { from } = {}) => lookupRoute(socket, { destination, from, nameOf }),
@@ -77,6 +79,7 @@ export function openKernel(options: RealKernelOptions = {}): Kernel {
       for (const watcher of watchers) watcher.close();
       watchers.clear();
       socket.close();
+      reading.close();
     },
   };
 }

@@ -330,6 +330,49 @@ t.test('a step lets go of the plan before it', async (t) => {
   await world.close();
 });
 
+t.test('a resync gives way to steps while it reads, but not for ever', async (t) => {
+  const world = new NodeWorld(fleet(20), { self });
+  await world.quiet();
+  const join = async (number: number): Promise<void> => {
+    const node = sketchNode(member(number));
+    await world.nodesChanged(
+      { ...world.cluster, nodes: withNode(world.cluster.nodes, node) },
+      [node.name],
+      100,
+    );
+  };
+  const lost = (await world.kernel.dump()).routes.find(
+    ({ target }) => target.kind === 'unicast' && target.gateway !== undefined,
+  )!;
+  world.deaf = true;
+  world.kernel.outside([{ verb: 'delete', object: lost }]);
+  const drift = world.kernel.print();
+  let finished = (): void => undefined;
+  world.reading = new Promise((resolve) => (finished = resolve));
+  const dumps = world.dumps;
+  await world.clock.advance(60_000);
+  t.equal(world.dumps, dumps + 1, 'it reads');
+  for (let i = 0; i < 10; i++) {
+    await join(40 + i);
+    t.same(world.passes.at(-1)!.reasons, [`n${40 + i} changed`]);
+    t.match(world.kernel.print(), `10.64.${40 + i}.0/25 via`, 'meanwhile a node has joined');
+    await world.clock.advance(1_000);
+    t.equal(world.dumps, dumps + 2 + i, 'it reads anew');
+  }
+  await join(50);
+  t.notMatch(world.kernel.print(), '10.64.50.0/25', 'it has waited long enough');
+  t.not(world.kernel.print(), drift);
+  finished();
+  await world.clock.advance(100);
+  t.match(world.kernel.print(), '10.64.50.0/25 via', 'then the node');
+  const { routes } = await world.kernel.dump();
+  t.ok(
+    routes.some(({ prefix }) => prefix.text === lost.prefix.text),
+    'and what was lost is back',
+  );
+  await world.close();
+});
+
 t.test('what concerns more than one node takes a whole pass', async (t) => {
   const cluster = fleet(20);
   const world = new NodeWorld(cluster, { self });

@@ -61,6 +61,8 @@ export class NodeWorld {
   readonly guard: ElementGuard;
   readonly passes: PassReport[] = [];
   dumps = 0;
+  /** A dump takes until then. */
+  reading: Promise<void> = Promise.resolve();
   /** Notifications are under way and have not been read yet. */
   deaf = false;
   /** Killed in the middle of its ops: does nothing any more until another one starts. */
@@ -134,9 +136,10 @@ export class NodeWorld {
   #start(): NodeLoop {
     const kernel: Kernel = {
       ...this.kernel,
-      dump: (interest) => {
+      dump: async (interest) => {
         this.dumps++;
-        if (this.#dead) return Promise.reject(new Error('the process is dead'));
+        await this.reading;
+        if (this.#dead) throw new Error('the process is dead');
         return this.kernel.dump(interest);
       },
       watch: (listener, options) =>
