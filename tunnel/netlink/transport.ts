@@ -31,6 +31,8 @@ const receiveBufferBytes = 8 << 20;
 export const batchBytesMax = 1 << 20;
 /** So many failures fit into the receive buffer at once. */
 export const batchMessagesMax = 8192;
+/** So that what one pass over ten thousand peers writes, told back, is not too much at once. */
+const eventBufferBytes = 32 << 20;
 const slabBytes = 1 << 20;
 const datagramsPerWakeUp = 256;
 const dumpAttemptsMax = 10;
@@ -292,7 +294,8 @@ export function openEventSocket(options: {
   onLost(): void;
 }): { close(): void } {
   const addon = nativeAddon();
-  const fd = openSocket(options);
+  const { netns, protocol = NETLINK.ROUTE, receiveBufferBytes = eventBufferBytes } = options;
+  const fd = openSocket({ netns, protocol, receiveBufferBytes });
   for (const group of options.groups) {
     const joined = addon.netlinkJoin(fd, group);
     if (joined < 0) {
