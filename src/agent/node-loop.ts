@@ -91,6 +91,11 @@ export class NodeLoop {
     return this.#samePlan;
   }
 
+  /** A change waits for its settle time. */
+  get isChanging(): boolean {
+    return this.#nextStep !== undefined;
+  }
+
   start(): void {
     this.reconciler.start();
   }
@@ -140,9 +145,13 @@ export class NodeLoop {
     const { planner, nowMs = monotonicMs } = this.#options;
     const atMs = planner.applied(plan, { unmade });
     this.#nextStep?.cancel();
+    this.#nextStep = undefined;
     if (atMs === undefined) return;
     this.#nextStep = this.#clock.setTimer(
-      () => void this.reconciler.pass('settle time is over'),
+      () => {
+        this.#nextStep = undefined;
+        void this.reconciler.pass('settle time is over');
+      },
       Math.max(0, atMs - nowMs()) + 1,
     );
   }

@@ -120,9 +120,11 @@ export class Observer {
     return this.#planner;
   }
 
-  /** When something was written to its kernel last, on its clock. */
-  get lastWriteMs(): number {
-    return this.#lastWriteMs;
+  /** Nothing was written to its kernel since then, and of what it has been told nothing is left to do. */
+  isQuiet(time: { readonly sinceMs: number; readonly nowMs: number }): boolean {
+    const isBusy = this.#clock.now() > time.nowMs || this.#loop.isChanging;
+    const left = this.#awaited.length + this.#delivered.length + (this.#inPass?.length ?? 0);
+    return this.#lastWriteMs <= time.sinceMs && !isBusy && left === 0;
   }
 
   get lastReport(): PassReport | undefined {

@@ -46,14 +46,15 @@ export class World {
   }
 
   /**
-   * Until no kernel has been written to for this long: with 100,000 nodes one pass takes longer
+   * Until no kernel has been written to for this long and none is about to be: with 100,000 nodes one pass takes longer
    * than any time that is fixed beforehand.
    */
   async runUntilQuiet(quietMs: number): Promise<void> {
     for (let round = 0; round < mostRounds && !this.isInterrupted; round++) {
       await this.run(quietMs);
-      const sinceMs = this.clock.now() - quietMs;
-      if (this.observers.every(({ lastWriteMs }) => lastWriteMs <= sinceMs)) return;
+      const nowMs = this.clock.now();
+      const sinceMs = nowMs - quietMs;
+      if (this.observers.every((observer) => observer.isQuiet({ sinceMs, nowMs }))) return;
     }
   }
 
