@@ -433,11 +433,14 @@ interface Ran {
 
 function cli(store: string): (args: readonly string[], more?: CliOptions) => Promise<Ran> {
   const [program, ...before] = selvageProgram();
-  return (args, { env = {}, input = '' } = {}) =>
+  return (args, { env = {}, input = '', terminal = false } = {}) =>
     new Promise((resolve) => {
+      const command = [program!, ...before, 'config', ...args];
+      const quoted = command.map((word) => `'${word}'`).join(' ');
+      const [file, ...words] = terminal ? ['script', '-qec', quoted, '/dev/null'] : command;
       const child = execFile(
-        program!,
-        [...before, 'config', ...args],
+        file!,
+        words,
         { env: { ...process.env, SELVAGE_STORE: store, COLUMNS: '110', ...env } },
         (error, out, err) => {
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
@@ -451,6 +454,8 @@ function cli(store: string): (args: readonly string[], more?: CliOptions) => Pro
 interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** Output and errors come together then. */
+  readonly terminal?: boolean;
 }
 
 /** An editor that notes what it was given and does to the file what the script says. */
@@ -504,8 +509,10 @@ t.test('the commands, with a real etcd', { skip: skipReason('etcd') }, async (t)
     t,
     'case $n in 0) sed -i s/vxlan/vxlam/ "$2";; 1) sed -i s/vxlam/auto/ "$2";; esac',
   );
-  const edited = await run(['edit', '-m', 'by hand'], { env: { VISUAL: mended.command } });
-  t.match(edited, { code: 0, out: /version 2 is written/ });
+  const edited = await run(['edit', '-m', 'by hand'], {
+    ...{ env: { VISUAL: mended.command }, terminal: true, input: 'y\n' },
+  });
+  t.match(edited, { code: 0, out: /vxlam[^]*edit again\? \[Y\/n\][^]*version 2 is written/ });
   const [given, again, mode] = mended.seen();
   t.equal(given, list('vxlan'));
   t.match(
@@ -519,6 +526,30 @@ t.test('the commands, with a real etcd', { skip: skipReason('etcd') }, async (t)
     code: 0,
     err: /not changed; nothing was written/,
   });
+
+  const worse = editor(t, 'echo "wrong-$n: 1" >> "$2"');
+  const unattended = await run(['edit'], { env: { VISUAL: worse.command } });
+  t.match(unattended, { code: 1, out: /"wrong-0"/ });
+  t.equal(worse.seen().length, 2, 'opened once where nobody can be asked');
+  const left = /your text is kept in (\S+)/.exec(unattended.err)?.[1] ?? '';
+  t.equal(readFileSync(left, 'utf8'), `${list('auto')}wrong-0: 1\n`);
+  rmSync(join(left, '..'), { recursive: true });
+  const givenUp = await run(['edit'], {
+    ...{ env: { VISUAL: worse.command }, terminal: true, input: 'n\n' },
+  });
+  t.equal(givenUp.code, 1);
+  t.equal(worse.seen().length, 3);
+  const dropped = /your text is kept in (\S+)/.exec(givenUp.out)?.[1] ?? '';
+  t.match(readFileSync(dropped, 'utf8'), /wrong-1: 1\n$/);
+  rmSync(join(dropped, '..'), { recursive: true });
+
+  const large = `${list('auto')}#${' '.repeat(3_000_000)}\n`;
+  const tooLarge = await run(['set', '-'], { input: large });
+  t.equal(tooLarge.code, 3);
+  t.match(
+    tooLarge.err,
+    /cannot write standard input: .* takes 3\.00 MB \(3\d{6} bytes\) .* room for 1\.50 MB .*shorten it/,
+  );
 
   const other = JSON.stringify({ version: 1, text: list('deny'), at: 'noon', by: 'ben@ops' });
   const beaten = editor(

@@ -1,5 +1,7 @@
 /** The configuration in an editor, as often as it takes until it is valid or given up. */
+import { createInterface } from 'node:readline/promises';
 import type { Problem } from '../../config/problem.js';
+import { formatProblem } from '../../config/problem.js';
 import { currentOf, lastNumber, readHistory } from '../../store/fleet/config-history.js';
 import { unableFailure } from '../failure.js';
 import type { Format } from '../options.js';
@@ -43,6 +45,25 @@ export async function editConfig(
   }
 }
 
+/**
+ * A program in the place of an editor would make a mistake of its own each time, for ever; somebody
+ * at a terminal sees what is wrong in the text, and may rather give up.
+ */
+async function wantsToEditAgain({ problems }: ConfigChangeReport): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
+  const [first, ...others] = problems.filter(({ severity }) => severity === 'error');
+  if (first !== undefined) remark(formatProblem(first));
+  if (others.length > 0) remark(`and ${others.length} more, told in the text`);
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('n')));
+    const answer = await Promise.race([lines.question('edit again? [Y/n] '), closed]);
+    return !/^\s*n/i.test(answer);
+  } finally {
+    lines.close();
+  }
+}
+
 async function edit(
   draft: DraftFile,
   options: StoreFlags & ChangeFlags,
@@ -75,7 +96,7 @@ async function edit(
         flags: { forceChange: options.forceChange, dryRun: false },
       }),
     );
-    if (report.outcome !== 'invalid') return { report, text };
+    if (report.outcome !== 'invalid' || !(await wantsToEditAgain(report))) return { report, text };
     last = report;
     before = text;
     problems = report.problems.filter(({ severity }) => severity === 'error');

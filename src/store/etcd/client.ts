@@ -35,7 +35,8 @@ import { listPrefix } from './listing.js';
 import type { TxnRequest } from './messages.js';
 import { methods } from './methods.js';
 import type { SessionOptions } from './session.js';
-import { Session } from './session.js';
+import { Session, TooLarge } from './session.js';
+import { usualRequestBytes } from './timing.js';
 import { PrefixWatch } from './watch.js';
 
 export class EtcdClient implements KeyValue {
@@ -63,10 +64,19 @@ export class EtcdClient implements KeyValue {
 
   put(key: string, value: string, options: PutOptions = {}): Promise<WriteResult> {
     const leaseId = BigInt(options.lease?.id ?? 0);
+    const action = `write ${key}`;
     return this.#write(
       { key, ifRevision: options.ifRevision, write: { kind: 'put', value, leaseId } },
-      { action: `write ${key}`, isOurs: (entry) => entry?.value === value },
-    );
+      { action, isOurs: (entry) => entry?.value === value },
+    ).catch((error: unknown) => {
+      if (!(error instanceof TooLarge)) throw error;
+      const bytes = Buffer.byteLength(value);
+      throw this.#session.error(
+        'unusable',
+        action,
+        `the value has ${bytes} bytes, and etcd takes ${usualRequestBytes} unless it is told otherwise; shorten it (nodes that register themselves need not be listed), or start all members with a larger --max-request-bytes`,
+      );
+    });
   }
 
   delete(key: string, condition: WriteCondition = {}): Promise<WriteResult> {

@@ -10,7 +10,7 @@
 import type { Entry, Listing } from '../kv.js';
 import { methods } from './methods.js';
 import type { Session } from './session.js';
-import { AnswerTooLarge, Compacted } from './session.js';
+import { TooLarge, Compacted } from './session.js';
 import { pageKeys } from './timing.js';
 
 export async function listPrefix(session: Session, prefix: string): Promise<Listing> {
@@ -51,7 +51,7 @@ async function listAtOnce(session: Session, prefix: string): Promise<Listing> {
       if (!page.more || page.lastKey === undefined) return { entries, revision };
       key = Buffer.concat([page.lastKey, zero]);
     } catch (error) {
-      if (!(error instanceof AnswerTooLarge) || limit === 1) throw tooLarge(error, session, action);
+      if (!(error instanceof TooLarge) || limit === 1) throw tooLarge(error, session, action);
       limit = Math.ceil(limit / 8);
     }
   }
@@ -60,7 +60,7 @@ async function listAtOnce(session: Session, prefix: string): Promise<Listing> {
 const zero = Buffer.of(0);
 
 function tooLarge(error: unknown, session: Session, action: string): unknown {
-  if (!(error instanceof AnswerTooLarge)) return error;
+  if (!(error instanceof TooLarge)) return error;
   return session.error('unusable', action, 'a value is too large to be read; delete it');
 }
 

@@ -22,7 +22,7 @@ export interface SessionOptions {
 
 /** For callers within this folder, who know what to do about it. */
 export class Compacted extends Error {}
-export class AnswerTooLarge extends Error {}
+export class TooLarge extends Error {}
 
 export interface CallOptions {
   /** For messages: `read /selvage/prod/record/a`. */
@@ -116,8 +116,8 @@ export class Session {
         switch (verdict.kind) {
           case 'compacted':
             throw new Compacted();
-          case 'answer-too-large':
-            throw new AnswerTooLarge();
+          case 'too-large':
+            throw new TooLarge();
           case 'authentication-off':
             throw this.error('unusable', action, `${where}: ${error.details}`);
           case 'failed':

@@ -35,6 +35,9 @@ export const defaultTiming: EtcdTiming = {
 /** Keys of a page; a page of records has about half a megabyte. */
 export const pageKeys = 1_000;
 
+/** What etcd takes by default, with what is around the value. */
+export const usualRequestBytes = 1.5 * 1024 * 1024;
+
 export const maxMessageBytes = 64 << 20;
 
 /** The n-th pause, from 0: thousands of clients must not come back in the same moment. */

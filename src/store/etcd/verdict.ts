@@ -12,7 +12,8 @@ export type Verdict =
   | { readonly kind: 'token'; readonly why: string }
   /** What was asked for is no longer in the history. */
   | { readonly kind: 'compacted' }
-  | { readonly kind: 'answer-too-large' }
+  /** What was asked, by its own measure or by that of the transport; or what was answered. */
+  | { readonly kind: 'too-large' }
   | { readonly kind: 'authentication-off' }
   | { readonly kind: 'failed'; readonly failure: KeyValueFailure; readonly why: string };
 
@@ -50,11 +51,7 @@ export function judge({ code, details }: CallStatus): Verdict {
       if (has('user name is empty'))
         return { kind: 'token', why: 'it wants a user, by password or by certificate' };
       if (has('auth store is old')) return { kind: 'token', why: 'its users have changed' };
-      if (has('request is too large'))
-        return failed(
-          'unusable',
-          'the value is larger than etcd takes; shorten it, or raise --max-request-bytes of etcd',
-        );
+      if (has('request is too large')) return { kind: 'too-large' };
       return failed('unusable', details);
     case status.NOT_FOUND:
       return has('lease not found')
@@ -69,7 +66,7 @@ export function judge({ code, details }: CallStatus): Verdict {
         ? { kind: 'compacted' }
         : { kind: 'elsewhere', why: 'it is behind the others', hopeless: false };
     case status.RESOURCE_EXHAUSTED:
-      if (has('larger than max')) return { kind: 'answer-too-large' };
+      if (has('larger than max')) return { kind: 'too-large' };
       if (has('space exceeded'))
         return failed(
           'unavailable',

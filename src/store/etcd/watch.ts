@@ -238,7 +238,7 @@ export class PrefixWatch {
         return this.#brokenAt(member, verdict.why);
       case 'elsewhere':
         return this.#brokenAt(member, verdict.why);
-      case 'answer-too-large':
+      case 'too-large':
       case 'authentication-off':
         return this.#brokenAt(member, error.details);
     }

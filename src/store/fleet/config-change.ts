@@ -220,5 +220,9 @@ function tooLong(value: string): string | undefined {
   const size = Buffer.byteLength(value);
   return size <= maxValueBytes
     ? undefined
-    : `the text takes ${size} bytes in the store, which holds ${maxValueBytes} at most: let nodes register themselves with "selvage node join" instead of listing them`;
+    : `the text takes ${inMegabytes(size)} in the store, and a value has room for ${inMegabytes(maxValueBytes)} (etcd's usual limit of a request): shorten it; comments count, and nodes that register themselves ("selvage node join") need not be listed`;
+}
+
+function inMegabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(2)} MB (${bytes} bytes)`;
 }
