@@ -18,7 +18,7 @@ import { watchKernel } from './netlink/watch.js';
 export interface RealKernelOptions {
   /** Name (as `ip netns` has it) or path of a network namespace; the process's own by default. */
   readonly netns?: string;
-  /** Receive buffer of every socket; 8 MB by default, 32 MB where it listens; small values provoke losses. */
+  /** Receive buffer of every socket; 8 MB by default, 20 MB where it listens; small values provoke losses. */
   readonly receiveBufferBytes?: number;
 }
 

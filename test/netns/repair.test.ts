@@ -511,7 +511,7 @@ t.test('every attribute drifts alone and is repaired', { skip, timeout: 140_000 
   }
 
   // More notifications than the socket has room for, and that of our damage not among them.
-  const many = Array.from({ length: 30_000 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24 dev lo`);
+  const many = Array.from({ length: 60_000 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24 dev lo`);
   agent.process.kill('SIGSTOP');
   a.ip(...many.map((route) => `route add ${route} table 77`), 'route del 10.64.4.0/24 proto 83');
   const resumedMs = performance.now();

@@ -32,7 +32,7 @@ export const batchBytesMax = 1 << 20;
 /** So many failures fit into the receive buffer at once. */
 export const batchMessagesMax = 8192;
 /** So that what one pass over ten thousand peers writes, told back, is not too much at once. */
-const eventBufferBytes = 32 << 20;
+const eventBufferBytes = 20 << 20;
 const slabBytes = 1 << 20;
 const datagramsPerWakeUp = 256;
 const dumpAttemptsMax = 10;
