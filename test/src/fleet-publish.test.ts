@@ -1,10 +1,11 @@
 /** What an agent says of itself in the store of its fleet, and for how long. */
 import t from 'tap';
+import type { NodeTable } from '../../encap/cluster.js';
 import { fleetKeys } from '../../src/store/fleet/keys.js';
 import type { FleetStore } from '../../src/store/fleet/open.js';
 import { openFleetStore } from '../../src/store/fleet/open.js';
 import type { AliveValue, StatusValue } from '../../src/store/fleet/records.js';
-import type { KeyValue } from '../../src/store/kv.js';
+import type { KeyValue, WatchHandlers } from '../../src/store/kv.js';
 import type { MemoryClient } from '../../src/store/memory-kv.js';
 import { MemoryServer } from '../../src/store/memory-kv.js';
 import type { NodeFindings, NodeReport } from '../../src/store/store.js';
@@ -163,6 +164,54 @@ t.test('a status that was deleted, or written over, is there again within a leas
   await operator.delete(keys.status('n1'));
   await clock.advance(11_000);
   t.same(at(await status()), at(before), 'also after a cut');
+  t.same(store.problems, []);
+});
+
+const namesIn = (nodes: NodeTable): readonly string[] =>
+  [...nodes.values()].map(({ name }) => name).sort();
+
+t.test('a store that was restored from a copy hears of the agent again', async (t) => {
+  const { server, told, alive, status, operator, clock } = await fleet(t);
+  const client = server.client('etcd://x:2379');
+  const watches = new Map<string, WatchHandlers>();
+  let isMute = false;
+  // A stand-in for its watch alone: what it tells can be held back, and told otherwise.
+  const watch: KeyValue['watch'] = (prefix, handlers) => {
+    watches.set(prefix, handlers);
+    return client.watch(prefix, {
+      onSnapshot: (listing) => handlers.onSnapshot(listing),
+      onEvents: (events, revision) => isMute || handlers.onEvents(events, revision),
+      onState: (state) => handlers.onState?.(state),
+    });
+  };
+  const kv: KeyValue = {
+    ...{ name: client.name, watch },
+    get: (key) => client.get(key),
+    list: (prefix) => client.list(prefix),
+    put: (key, value, options) => client.put(key, value, options),
+    delete: (key, condition) => client.delete(key, condition),
+    lease: (ttlSeconds) => client.lease(ttlSeconds),
+    close: () => client.close(),
+  };
+  const now = (): Date => new Date(clock.now());
+  const store = openFleetStore(kv, { cluster: 'prod', node: 'n1', clock, now });
+  t.teardown(() => store.close());
+  await told(store);
+  store.publish(report(store));
+  await told(store);
+  const before = await alive();
+  const { nodes } = store.current!;
+
+  isMute = true;
+  for (const key of [keys.alive('n1'), keys.status('n1')]) await operator.delete(key);
+  for (const [prefix, handlers] of watches)
+    handlers.onSnapshot({ entries: (await operator.list(prefix)).entries, revision: 2 });
+  isMute = false;
+  await told(store);
+  await clock.advance(1_000);
+  t.same(await alive(), before);
+  t.equal((await status())?.ready, true);
+  t.same(namesIn(store.current!.nodes), namesIn(nodes));
   t.same(store.problems, []);
 });
 

@@ -34,6 +34,7 @@ export class Folder {
   readonly #told = new Map<string, Told>();
   readonly #keptId: string | undefined;
   #kept: Entry | undefined;
+  #revision = 0;
   readonly #watch: Watch;
 
   constructor(kv: KeyValue, options: FolderOptions) {
@@ -43,6 +44,10 @@ export class Folder {
     this.#keptId = kept;
     this.#watch = kv.watch(prefix, {
       onSnapshot: ({ entries, revision }) => {
+        // Restored from a copy: it is another store, and no revision of before means anything.
+        if (revision < this.#revision)
+          for (const id of [...this.#told.keys()]) this.#delete(id, this.#revision);
+        this.#revision = revision;
         if (this.#told.size > 0) {
           const present = new Set(entries.map(({ key }) => this.#idOf(key)));
           for (const id of [...this.#told.keys()]) if (!present.has(id)) this.#delete(id, revision);
@@ -54,6 +59,7 @@ export class Folder {
         for (const event of events)
           if (event.kind === 'put') this.#put(event.entry);
           else this.#delete(this.#idOf(event.key), event.revision);
+        this.#revision = revision;
         this.#handlers.told(revision);
       },
       onState: (state) => this.#handlers.onState(state),
