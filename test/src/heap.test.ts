@@ -7,14 +7,14 @@ const megabyte = 1 << 20;
 
 t.test('once a quiet second after the last pass, and never in the middle of one', async (t) => {
   const clock = new ManualClock();
-  let [used, busy, collections] = [100 * megabyte, false, 0];
+  let [taken, busy, collections] = [150 * megabyte, false, 0];
   const keeper = new HeapKeeper({
     clock,
     isBusy: () => busy,
-    usedBytes: () => used,
+    takenBytes: () => taken,
     collect: () => {
       collections++;
-      used = 60 * megabyte;
+      taken = 100 * megabyte;
     },
   });
   keeper.passed();
@@ -29,19 +29,19 @@ t.test('once a quiet second after the last pass, and never in the middle of one'
   keeper.passed();
   await clock.advance(1_000);
   t.equal(collections, 1);
-  used = 80 * megabyte;
+  taken = 115 * megabyte;
   keeper.passed();
   await clock.advance(5_000);
   t.equal(collections, 1, 'a little is not worth a pause');
-  used = 110 * megabyte;
+  taken = 123 * megabyte;
   keeper.passed();
   await clock.advance(5_000);
-  t.equal(collections, 1, 'nor is less than what stays, each time');
-  used = 130 * megabyte;
+  t.equal(collections, 1, 'nor is less than a quarter of what stays, each time');
+  taken = 127 * megabyte;
   keeper.passed();
   await clock.advance(5_000);
   t.equal(collections, 2);
-  used = 200 * megabyte;
+  taken = 200 * megabyte;
   keeper.passed();
   keeper.close();
   await clock.advance(5_000);

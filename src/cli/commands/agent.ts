@@ -61,9 +61,13 @@ Examples:
       const metricsListen = await readListen(options.metricsListen);
       const source = await sourceOf(options, (name) => command.getOptionValueSource(name));
       const named = command.getOptionValueSource('socket') !== 'default';
-      const { boundYoungSpace } = await import('../../agent/young-space.js');
-      // First of all: it has grown already when the rest is loaded.
+      const [{ boundYoungSpace }, { collectEarly }] = await Promise.all([
+        import('../../agent/young-space.js'),
+        import('../../agent/heap.js'),
+      ]);
+      // First of all: the heap has grown already when the rest is loaded.
       boundYoungSpace();
+      collectEarly();
       const [{ requireKernelAccess }, { openSource }, { packageInfo }] = await Promise.all([
         import('../kernel-access.js'),
         import('../../agent/open-source.js'),
