@@ -10,6 +10,8 @@ export interface Patience {
   readonly timeoutMs: number;
   /** From 0 to below 1: fifty machines that were refused at once do not come back at once. */
   readonly random: () => number;
+  /** Told once, before the first pause: somebody may sit and wait. */
+  readonly onWait?: (why: string) => void;
 }
 
 const firstPauseMs = 100;
@@ -25,6 +27,7 @@ export async function patiently<T>(action: () => Promise<T>, patience: Patience)
       if (!(error instanceof KeyValueError) || error.failure !== 'unavailable') throw error;
       const pauseMs = Math.min(firstPauseMs * 2 ** attempt, longestPauseMs) * (0.5 + random());
       if (performance.now() + pauseMs >= end) throw error;
+      if (attempt === 0) patience.onWait?.(error.message);
       await sleep(pauseMs);
     }
   }

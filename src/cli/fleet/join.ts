@@ -26,7 +26,7 @@ import { askAgent } from '../ask-agent.js';
 import { exitCodes } from '../exit-codes.js';
 import { unableFailure, usageFailure } from '../failure.js';
 import type { Format } from '../options.js';
-import { printAnswer } from '../output.js';
+import { printAnswer, remark } from '../output.js';
 import { renderJoin } from '../render/node.js';
 import type { JoinReport } from './reports.js';
 import type { StoreFlags, StoreRequest } from '../store-options.js';
@@ -80,7 +80,10 @@ async function join({ question, parsed, request, accounts }: Joining): Promise<J
   const { name, wait: timeoutMs, write } = question;
   const { address, access } = request;
   const { cluster } = address;
-  const patience = { timeoutMs, random: Math.random };
+  const patience = {
+    ...{ timeoutMs, random: Math.random },
+    onWait: (why: string) => remark(`${why}; it is tried again for ${timeoutMs / 1000} s (--wait)`),
+  };
   const user = accountName(cluster, name);
   const managed = await patiently(() => managedAccounts(accounts, user), patience);
   const machine = await machineFor(question, parsed);

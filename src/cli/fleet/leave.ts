@@ -8,7 +8,7 @@ import { fleetKeys } from '../../store/fleet/keys.js';
 import { askAgent } from '../ask-agent.js';
 import { unableFailure } from '../failure.js';
 import type { Format } from '../options.js';
-import { printAnswer } from '../output.js';
+import { printAnswer, remark } from '../output.js';
 import { renderLeave } from '../render/node.js';
 import type { LeaveReport } from './reports.js';
 import type { StoreFlags } from '../store-options.js';
@@ -31,7 +31,11 @@ export async function nodeLeave(question: LeaveQuestion): Promise<void> {
   const { cluster } = request.address;
   const accounts = await openAccounts(request);
   try {
-    const patience = { timeoutMs, random: Math.random };
+    const patience = {
+      ...{ timeoutMs, random: Math.random },
+      onWait: (why: string) =>
+        remark(`${why}; it is tried again for ${timeoutMs / 1000} s (--wait)`),
+    };
     const enabled = await patiently(async () => (await accounts?.enabled()) === true, patience);
     const left = await withStore(request, (kv) =>
       patiently(
