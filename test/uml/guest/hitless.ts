@@ -101,9 +101,6 @@ class Node {
 /** A change, and the devices that b has when it is prepared, switched and over. */
 type Step = readonly [what: string, next: Partial<Setting>, devices: readonly string[]];
 
-/** Packets of about the moment of a switch, at `perSecond`. */
-const overtakenMax = 10;
-
 const steps: readonly Step[] = [
   ['native to ipip', { mode: 'ipip' }, ['slip4', 'slip4', 'slip4']],
   [
@@ -179,18 +176,12 @@ t.test('changes under traffic, with the tunnels of the kernel', { timeout: 100_0
   const result = await traffic.end();
   for (const line of trafficTable(result)) t.comment(line);
   t.equal(result.overflowed, 0, 'the receivers had room for what arrived');
-  for (const [index, row] of result.rows.entries()) {
-    const [, { mode, vni, port }] = steps[index]!;
-    // What still waits in the device that it arrived by is overtaken by what comes in by another.
-    const overtaken = (mode ?? vni ?? port) ? overtakenMax : 0;
+  for (const row of result.rows) {
+    const packets = row.sent.join(' and ');
     t.match(
       row,
-      { lost: [0, 0], refused: [0, 0] },
-      `${row.what}: ${row.sent.join(' and ')} packets, none lost`,
-    );
-    t.ok(
-      Math.max(...row.reordered) <= overtaken,
-      `${row.what}: ${row.reordered.join(' and ')} late`,
+      { lost: [0, 0], refused: [0, 0], reordered: [0, 0] },
+      `${row.what}: ${packets} packets, none lost, none reordered`,
     );
   }
   const [fewest] = [...result.total.sent].sort((x, y) => x - y);
